@@ -1,0 +1,2 @@
+//! The `stp-audit` program.
+fn main() {}
