@@ -1,0 +1,2 @@
+//! Sources of frames.
+pub mod frame;
