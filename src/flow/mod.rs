@@ -1,0 +1,6 @@
+//! Who talked to whom: flows, names, hosts, and what was skipped.
+pub mod bounded;
+pub mod census;
+pub mod key;
+pub mod names;
+pub mod table;
