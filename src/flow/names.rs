@@ -174,12 +174,13 @@ impl NameBook {
         self.sightings = self.sightings.saturating_sub(lost_sightings);
         let Some(asked) = asked else { return };
         asked.last = asked.last.max(at);
+        let full = asked.sightings.len() >= NAMES_A_HOST;
         let known = asked.sightings.iter_mut().find(|sighting| {
             sighting.kind == kind && (Arc::ptr_eq(&sighting.name, name) || sighting.name == *name)
         });
         match known {
             Some(sighting) => sighting.at = sighting.at.min(at),
-            None if asked.sightings.len() >= NAMES_A_HOST => self.evicted += 1,
+            None if full => self.evicted += 1,
             None => {
                 asked.sightings.push(Sighting {
                     kind,
