@@ -108,9 +108,11 @@ impl Flow {
         self.folded += other.folded.max(1);
     }
 
-    /// What is kept longest: conversations before single packets, then the recent before the old.
-    fn worth(&self) -> (bool, Timestamp) {
-        (self.packets() > 3, self.span.end)
+    /// What is kept longest: where both ends spoke (which a spoofed sender cannot arrange) before monologues, those before
+    /// a few packets, then the recent before the old.
+    fn worth(&self) -> (bool, bool, Timestamp) {
+        let both = self.sent.iter().all(|tally| tally.packets > 0);
+        (both, self.packets() > 3, self.span.end)
     }
 }
 
@@ -247,19 +249,31 @@ mod tests {
         )
     }
 
-    fn see(table: &mut FlowTable, key: FlowKey, at: i64, bytes: u64) {
+    fn see(table: &mut FlowTable, key: FlowKey, at: i64, bytes: u64, up: bool) {
         let at = Timestamp::new(at, 0);
+        let home = IpAddr::from([10, 0, 0, 2]);
+        let local = match key.end(End::A).address == home {
+            true => End::A,
+            false => End::B,
+        };
         let index = table
             .find(&key)
-            .unwrap_or_else(|| table.insert(key, Flow::new(at, End::A, End::A, [None; 2], 0)));
-        table.count(index, End::A, at, at.0 / 1_000_000_000, bytes);
+            .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2], 0)));
+        let sender = if up { local } else { local.other() };
+        table.count(index, sender, at, at.0 / 1_000_000_000, bytes);
     }
 
     #[test]
     fn folded_flows_keep_their_bytes_and_rates() {
         let mut table = FlowTable::new(8);
         for i in 0..20u16 {
-            see(&mut table, key(50_000 + i, 0x0808_0808), i64::from(i), 100);
+            see(
+                &mut table,
+                key(50_000 + i, 0x0808_0808),
+                i64::from(i),
+                100,
+                true,
+            );
         }
         assert_eq!(table.lost().flows, 0);
         let flows = table.into_flows();
@@ -279,9 +293,16 @@ mod tests {
         let mut table = FlowTable::new(1_000);
         let camera = key(40_000, 0x0101_0101);
         for i in 0..1_000_000u32 {
-            see(&mut table, key(9, 0x2000_0000 + i), i64::from(i / 1000), 60);
+            see(
+                &mut table,
+                key(9, 0x2000_0000 + i),
+                i64::from(i / 1000),
+                60,
+                true,
+            );
             if i % 10_000 == 0 {
-                see(&mut table, camera, i64::from(i / 1000), 1_000);
+                see(&mut table, camera, i64::from(i / 1000), 400, true);
+                see(&mut table, camera, i64::from(i / 1000), 600, false);
             }
         }
         let lost = table.lost();
