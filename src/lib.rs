@@ -13,6 +13,7 @@
 
 pub mod capture;
 pub mod flow;
+pub mod inference;
 pub mod packet;
 pub mod rate;
 pub mod units;

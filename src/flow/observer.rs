@@ -6,11 +6,11 @@
 use crate::capture::frame::Frame;
 use crate::flow::census::Census;
 use crate::flow::counter::CounterTracks;
-use crate::flow::ear::Ear;
-use crate::flow::home::Guess;
-use crate::flow::key::FlowKey;
+use crate::flow::ear::{Ear, Heard};
+use crate::flow::home::{is_private, Guess};
+use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
-use crate::flow::table::{Flow, FlowTable, Lost};
+use crate::flow::table::{Flow, FlowTable, Lost, Traits};
 use crate::packet::dissect::{dissect, Packet};
 use crate::rate::Grid;
 use crate::units::{nanos, Span, Timestamp};
@@ -170,10 +170,9 @@ impl Observer {
             if sender == flow.local {
                 let Traits { shape, counter } = &mut **traits;
                 shape.send(at, packet.ttl, packet.tcp.as_ref(), packet.payload_len);
-                let owner = self.owners.of(packet);
                 self.tracks.observe(
                     counter,
-                    owner,
+                    owner(packet),
                     at,
                     packet.identification,
                     packet.ttl,
@@ -214,7 +213,7 @@ impl Observer {
             .filter(|answer| answer.asker == near)
             .cloned()
             .collect();
-        if self.settings.traits || !is_private(near) {
+        if self.settings.traits || !self.settings.home.is_empty() || !is_private(near) {
             flow.traits = Some(Box::default());
         }
         self.flows.insert(key, flow)
@@ -237,4 +236,12 @@ impl Observer {
             hellos_dropped: self.ear.dropped(),
         }
     }
+}
+
+/// Whose identification counter a packet may be on: one number for all that a router sends on, one a card at home.
+fn owner(packet: &Packet<'_>) -> u32 {
+    packet.macs.source.map_or(0, |mac| {
+        let [_, _, a, b, c, d] = mac.0;
+        u32::from_be_bytes([a, b, c, d])
+    })
 }
