@@ -65,7 +65,6 @@ const KEYWORDS: &[&str] = &[
     "length",
     "less",
     "link",
-    "llc",
     "lsp",
     "lssu",
     "lsu",

@@ -74,6 +74,8 @@ pub(super) struct Pcap {
     link: LinkType,
     /// Bytes of frame check sequence at the end of every frame.
     check: u32,
+    /// Little-endian, unmodified, lengths in the usual order, no check sequence: nearly every file there is.
+    everyday: bool,
     pub(super) records: u64,
     pub(super) odd: Oddities,
 }
@@ -120,6 +122,10 @@ impl Pcap {
             lengths,
             link: LinkType((link & 0xffff) as u16),
             check,
+            everyday: !magic.big_endian
+                && !magic.modified
+                && lengths == Lengths::Usual
+                && check == 0,
             records: 0,
             odd,
         })
@@ -130,53 +136,71 @@ impl Pcap {
         self.link
     }
 
-    /// The next record.
+    /// The next record where it is an everyday one, lies whole in the window and has nothing odd: one test for all that
+    /// [`next`](Self::next) looks at one by one.
     #[inline(always)]
-    pub(super) fn next(&mut self, buffer: &mut Buffer) -> io::Result<Step> {
-        loop {
-            if let Some((header, rest)) = buffer.window().split_first_chunk::<RECORD_HEADER>() {
-                let [seconds, fraction, first, second] = self.words(header);
-                let (captured, original) = self.captured(first, second);
-                let extra = if self.magic.modified {
-                    MODIFIED_EXTRA
-                } else {
-                    0
-                };
-                if captured <= MAX_PACKET && rest.len() >= extra + captured as usize {
-                    let position = buffer.position() + RECORD_HEADER + extra;
-                    buffer.consume(RECORD_HEADER + extra + captured as usize);
-                    self.records += 1;
-                    let fraction = i64::from(fraction) * i64::from(self.magic.nanos);
-                    if fraction >= NANOS {
-                        self.odd.carried += 1;
-                    }
-                    let (wire_len, len) = self.lengths(captured, original);
-                    return Ok(Step::Record(Record {
-                        at: Timestamp(i64::from(seconds) * NANOS + fraction),
-                        timed: true,
-                        link: self.link,
-                        interface: 0,
-                        wire_len,
-                        position,
-                        len,
-                    }));
-                }
-            }
-            if let Some(step) = self.refill(buffer)? {
-                return Ok(step);
-            }
+    pub(super) fn quick(&mut self, buffer: &mut Buffer, record: &mut Record) -> bool {
+        let Some((header, rest)) = buffer
+            .ready()
+            .and_then(|window| window.split_first_chunk::<RECORD_HEADER>())
+        else {
+            return false;
+        };
+        let [seconds, fraction, captured, original] = words(header);
+        let len = captured as usize;
+        let fraction = u64::from(fraction) * u64::from(self.magic.nanos);
+        if !self.everyday
+            || captured > MAX_PACKET
+            || captured > original
+            || fraction >= NANOS as u64
+            || rest.len() < len
+        {
+            return false;
         }
+        record.at = Timestamp(i64::from(seconds) * NANOS + fraction as i64);
+        record.wire_len = original;
+        record.position = buffer.position() + RECORD_HEADER;
+        record.len = len;
+        buffer.consume(RECORD_HEADER + len);
+        self.records += 1;
+        true
+    }
+
+    /// The next record, whatever it is like.
+    pub(super) fn next(&mut self, buffer: &mut Buffer, record: &mut Record) -> io::Result<Step> {
+        if let Some(step) = self.refill(buffer)? {
+            return Ok(step);
+        }
+        let Some((header, _)) = buffer.window().split_first_chunk::<RECORD_HEADER>() else {
+            return Ok(Step::End);
+        };
+        let [seconds, fraction, first, second] = self.words(header);
+        let (captured, original) = self.captured(first, second);
+        let fraction = i64::from(fraction) * i64::from(self.magic.nanos);
+        if fraction >= NANOS {
+            self.odd.carried += 1;
+        }
+        if captured > original {
+            self.odd.overlong += 1;
+        }
+        let wire_len = original.max(captured).saturating_sub(self.check);
+        *record = Record {
+            at: Timestamp(i64::from(seconds) * NANOS + fraction),
+            timed: true,
+            link: self.link,
+            interface: 0,
+            wire_len,
+            position: buffer.position() + RECORD_HEADER + self.extra(),
+            len: captured.min(wire_len) as usize,
+        };
+        buffer.consume(RECORD_HEADER + self.extra() + captured as usize);
+        self.records += 1;
+        Ok(Step::Record)
     }
 
     /// Brings the next record into the window, or tells why there is none.
-    #[cold]
     fn refill(&mut self, buffer: &mut Buffer) -> io::Result<Option<Step>> {
-        let extra = if self.magic.modified {
-            MODIFIED_EXTRA
-        } else {
-            0
-        };
-        let mut wanted = RECORD_HEADER + extra;
+        let mut wanted = RECORD_HEADER + self.extra();
         if !buffer.need(wanted)? {
             let over = buffer.window().is_empty() && buffer.broken().is_none();
             return Ok(Some(match over {
@@ -219,29 +243,22 @@ impl Pcap {
         )
     }
 
-    #[inline(always)]
+    /// Bytes between a record's header and its packet.
+    fn extra(&self) -> usize {
+        match self.magic.modified {
+            true => MODIFIED_EXTRA,
+            false => 0,
+        }
+    }
+
     fn words(&self, header: &[u8; RECORD_HEADER]) -> [u32; 4] {
-        if self.magic.big_endian {
-            let all = u128::from_be_bytes(*header);
-            [
-                (all >> 96) as u32,
-                (all >> 64) as u32,
-                (all >> 32) as u32,
-                all as u32,
-            ]
-        } else {
-            let all = u128::from_le_bytes(*header);
-            [
-                all as u32,
-                (all >> 32) as u32,
-                (all >> 64) as u32,
-                (all >> 96) as u32,
-            ]
+        match self.magic.big_endian {
+            true => words(header).map(u32::swap_bytes),
+            false => words(header),
         }
     }
 
     /// Captured and original length.
-    #[inline(always)]
     fn captured(&self, first: u32, second: u32) -> (u32, u32) {
         match self.lengths {
             Lengths::Usual => (first, second),
@@ -249,16 +266,18 @@ impl Pcap {
             Lengths::SmallerFirst => (first.min(second), first.max(second)),
         }
     }
+}
 
-    /// Length on the wire and of the bytes kept, without the frame check sequence.
-    #[inline(always)]
-    fn lengths(&mut self, captured: u32, original: u32) -> (u32, usize) {
-        if captured > original {
-            self.odd.overlong += 1;
-        }
-        let wire_len = original.max(captured).saturating_sub(self.check);
-        (wire_len, captured.min(wire_len) as usize)
-    }
+/// The four numbers of a record header, as a little-endian machine wrote them.
+#[inline(always)]
+fn words(header: &[u8; RECORD_HEADER]) -> [u32; 4] {
+    let all = u128::from_le_bytes(*header);
+    [
+        all as u32,
+        (all >> 32) as u32,
+        (all >> 64) as u32,
+        (all >> 96) as u32,
+    ]
 }
 
 /// A file that ends, or whose compressed data breaks, within the record or block that began at `offset`.

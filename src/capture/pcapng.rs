@@ -112,47 +112,62 @@ impl Pcapng {
         }
     }
 
-    /// The next packet.
+    /// The next packet where it is in an enhanced packet block that lies whole in the window.
     #[inline(always)]
-    pub(super) fn next(&mut self, buffer: &mut Buffer) -> io::Result<Step> {
+    pub(super) fn quick(&mut self, buffer: &mut Buffer, record: &mut Record) -> bool {
+        let Some(window) = buffer.ready() else {
+            return false;
+        };
+        let Some(header) = window.first_chunk::<EMPTY_BLOCK>() else {
+            return false;
+        };
+        if long(self.big_endian, header, 0) != ENHANCED_PACKET {
+            return false;
+        }
+        let total = long(self.big_endian, header, 4) as usize;
+        let Some(block) = window.get(..total) else {
+            return false;
+        };
+        let number = long(self.big_endian, block, 8);
+        let got = self.packet(block, number, buffer.position(), record);
+        if got {
+            buffer.consume(total);
+        }
+        got
+    }
+
+    /// The next packet, whatever blocks lie before it.
+    pub(super) fn next(&mut self, buffer: &mut Buffer, record: &mut Record) -> io::Result<Step> {
         loop {
-            let window = buffer.window();
-            if long(self.big_endian, window, 0) == ENHANCED_PACKET {
-                let total = long(self.big_endian, window, 4) as usize;
-                if let Some(block) = window.get(..total) {
-                    if let Some(record) = self.packet(block, buffer.position()) {
-                        buffer.consume(total);
-                        return Ok(Step::Record(record));
-                    }
-                }
-            }
-            if let Some(step) = self.block(buffer)? {
+            if let Some(step) = self.block(buffer, record)? {
                 return Ok(step);
             }
         }
     }
 
-    /// An enhanced or obsolete packet block; nothing where it is broken.
+    /// An enhanced or obsolete packet block of interface `number`; false where it is broken.
     #[inline(always)]
-    fn packet(&mut self, block: &[u8], position: usize) -> Option<Record> {
-        let room = block.len().checked_sub(EMPTY_PACKET)?;
+    fn packet(&mut self, block: &[u8], number: u32, position: usize, record: &mut Record) -> bool {
         let big_endian = self.big_endian;
-        let captured = long(big_endian, block, 20);
-        let intact = long(big_endian, block, block.len() - 4) as usize == block.len()
-            && block.len() % 4 == 0
-            && captured <= MAX_PACKET
-            && captured as usize <= room;
-        if !intact {
-            return None;
+        let Some((header, rest)) = block.split_first_chunk::<{ EMPTY_PACKET - 4 }>() else {
+            return false;
+        };
+        let captured = long(big_endian, header, 20);
+        let Some(interface) = self.interfaces.get(number as usize) else {
+            return false;
+        };
+        if captured > MAX_PACKET
+            || rest.len() < captured as usize + 4
+            || !block.len().is_multiple_of(4)
+            || long(big_endian, rest, rest.len() - 4) as usize != block.len()
+        {
+            return false;
         }
-        let number = self.interface_of(block);
-        let interface = self.interfaces.get(number as usize)?;
         let count =
-            u64::from(long(big_endian, block, 12)) << 32 | u64::from(long(big_endian, block, 16));
+            u64::from(long(big_endian, header, 12)) << 32 | u64::from(long(big_endian, header, 16));
         let (at, clamped) = interface.clock.at(count);
-        let original = long(big_endian, block, 24);
+        let original = long(big_endian, header, 24);
         let wire_len = original.max(captured).saturating_sub(interface.check);
-        let link = interface.link;
         if clamped {
             self.odd.clamped += 1;
         }
@@ -162,19 +177,17 @@ impl Pcapng {
         self.last = at;
         self.records += 1;
         self.blocks += 1;
-        Some(Record {
-            at,
-            timed: true,
-            link,
-            interface: self.before.saturating_add(number),
-            wire_len,
-            position: position + 28,
-            len: captured.min(wire_len) as usize,
-        })
+        record.at = at;
+        record.timed = true;
+        record.link = interface.link;
+        record.interface = self.before.saturating_add(number);
+        record.wire_len = wire_len;
+        record.position = position + EMPTY_PACKET - 4;
+        record.len = captured.min(wire_len) as usize;
+        true
     }
 
     /// The interface a packet block names: 32 bits, 16 in the obsolete block.
-    #[inline(always)]
     fn interface_of(&self, block: &[u8]) -> u32 {
         if long(self.big_endian, block, 0) == OBSOLETE_PACKET {
             u32::from(short(self.big_endian, block, 8))
@@ -184,9 +197,12 @@ impl Pcapng {
     }
 
     /// A simple packet block: no time, no interface (the first is meant), no captured length.
-    fn simple(&mut self, block: &[u8], position: usize) -> Option<Record> {
-        let room = u32::try_from(block.len().checked_sub(16)?).ok()?;
-        let interface = self.interfaces.first()?;
+    fn simple(&mut self, block: &[u8], position: usize, record: &mut Record) -> bool {
+        let room = block.len().checked_sub(16);
+        let room = room.and_then(|room| u32::try_from(room).ok());
+        let (Some(room), Some(interface)) = (room, self.interfaces.first()) else {
+            return false;
+        };
         let wire = long(self.big_endian, block, 8);
         let limit = match interface.snaplen {
             0 => u32::MAX,
@@ -194,27 +210,26 @@ impl Pcapng {
         };
         let captured = wire.min(limit).min(room);
         if captured > MAX_PACKET {
-            return None;
+            return false;
         }
         let wire_len = wire.saturating_sub(interface.check);
-        let link = interface.link;
-        self.odd.timeless += 1;
-        self.records += 1;
-        self.blocks += 1;
-        Some(Record {
+        *record = Record {
             at: self.last,
             timed: false,
-            link,
+            link: interface.link,
             interface: self.before,
             wire_len,
             position: position + 12,
             len: captured.min(wire_len) as usize,
-        })
+        };
+        self.odd.timeless += 1;
+        self.records += 1;
+        self.blocks += 1;
+        true
     }
 
     /// Any block: the next one is brought into the window, read if it is ours, passed over if not.
-    #[cold]
-    fn block(&mut self, buffer: &mut Buffer) -> io::Result<Option<Step>> {
+    fn block(&mut self, buffer: &mut Buffer, record: &mut Record) -> io::Result<Option<Step>> {
         if !buffer.need(EMPTY_BLOCK)? {
             let over = buffer.window().is_empty() && buffer.broken().is_none();
             return Ok(Some(match over {
@@ -228,7 +243,7 @@ impl Pcapng {
         if kind == SECTION {
             return self.next_section(buffer);
         }
-        if size < EMPTY_BLOCK || size % 4 != 0 || size > MAX_BLOCK {
+        if size < EMPTY_BLOCK || !size.is_multiple_of(4) || size > MAX_BLOCK {
             return Ok(Some(self.damaged(
                 buffer.offset(),
                 &format!("claims {total} bytes, and a block has 12 to {MAX_BLOCK}, in steps of 4"),
@@ -255,7 +270,7 @@ impl Pcapng {
                 "gives two different lengths of itself",
             )));
         }
-        let record = match kind {
+        let sound = match kind {
             INTERFACE => {
                 if let Err(what) = self.interface(block) {
                     return Ok(Some(self.damaged(buffer.offset(), what)));
@@ -263,15 +278,15 @@ impl Pcapng {
                 buffer.consume(size);
                 return Ok(None);
             }
-            SIMPLE_PACKET => self.simple(block, position),
-            _ => self.packet(block, position),
+            SIMPLE_PACKET => self.simple(block, position, record),
+            _ => self.packet(block, self.interface_of(block), position, record),
         };
-        let Some(record) = record else {
+        if !sound {
             let what = self.broken_packet(kind, block);
             return Ok(Some(self.damaged(buffer.offset(), &what)));
-        };
+        }
         buffer.consume(size);
-        Ok(Some(Step::Record(record)))
+        Ok(Some(Step::Record))
     }
 
     /// A block of no use to us, of which not even the room is spent.
@@ -318,7 +333,7 @@ impl Pcapng {
         };
         let total = long(big_endian, header, 4);
         let version = (short(big_endian, header, 12), short(big_endian, header, 14));
-        if total < SECTION_HEADER as u32 || total % 4 != 0 || total as usize > MAX_BLOCK {
+        if total < SECTION_HEADER as u32 || !total.is_multiple_of(4) || total as usize > MAX_BLOCK {
             return Ok(Some(Fault::Bad(format!(
                 "a section header of {total} bytes"
             ))));

@@ -4,11 +4,10 @@ use super::buffer::CHUNK;
 use super::error::CaptureError;
 use super::filter::{Filter, Fit};
 use super::frame::Frame;
-use super::record::Record;
 use super::source::{InputSummary, Source};
 use super::stored::{self, Origin};
 use crate::units::Timestamp;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::binary_heap::{BinaryHeap, PeekMut};
 use std::path::PathBuf;
 
@@ -27,35 +26,8 @@ pub struct Options {
     pub hash: bool,
 }
 
-/// The next record of a source, in the order of the merge: earliest first, then by the order the inputs were named in.
-struct Head {
-    index: usize,
-    record: Record,
-}
-
-impl Head {
-    fn key(&self) -> (Timestamp, usize) {
-        (self.record.at, self.index)
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-impl Eq for Head {}
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-/// Backwards: the heap gives its greatest first.
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.key().cmp(&self.key())
-    }
-}
+/// When the next record of a source comes, in the order of the merge: earliest first, then as the inputs were named.
+type Head = Reverse<(Timestamp, usize)>;
 
 /// Reads the frames of one or several captures, each once and without seeking.
 ///
@@ -130,43 +102,56 @@ impl Reader {
     #[inline]
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend its own buffer
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        let (index, record) = loop {
-            let (index, record) = match self.sources.as_mut_slice() {
-                [only] => match only.next()? {
-                    Some(record) => (0, record),
-                    None => return Ok(None),
-                },
+        let mut index = 0;
+        loop {
+            let more = match self.sources.as_mut_slice() {
+                [only] => only.next()?,
                 _ => match self.next_merged()? {
-                    Some(found) => found,
-                    None => return Ok(None),
+                    Some(earliest) => {
+                        index = earliest;
+                        true
+                    }
+                    None => false,
                 },
             };
-            if self.filter.is_none() || self.matches(index, &record) {
-                break (index, record);
+            if !more {
+                return Ok(None);
             }
-        };
-        Ok(self.sources.get(index).map(|source| Frame {
-            at: record.at,
-            link: record.link,
-            wire_len: record.wire_len,
-            data: source.data(&record),
-            interface: record.interface,
+            if self.filter.is_none() || self.matches(index) {
+                break;
+            }
+        }
+        Ok(self.sources.get(index).map(|source| {
+            let record = source.record();
+            Frame {
+                at: record.at,
+                link: record.link,
+                wire_len: record.wire_len,
+                data: source.data(),
+                interface: record.interface,
+            }
         }))
     }
 
-    /// Moves on the source whose record was given last, then gives the earliest of all.
-    fn next_merged(&mut self) -> Result<Option<(usize, Record)>, CaptureError> {
+    /// Moves on the source whose record was given last, then tells which has the earliest of all.
+    fn next_merged(&mut self) -> Result<Option<usize>, CaptureError> {
         if self.begun {
             if let Some(mut head) = self.heads.peek_mut() {
-                match self.sources.get_mut(head.index).map(Source::next) {
-                    Some(Ok(Some(record))) => head.record = record,
-                    Some(Err(error)) => {
-                        PeekMut::pop(head);
-                        // What is on top now was not given yet.
-                        self.begun = false;
-                        return Err(error);
-                    }
-                    _ => {
+                let Reverse((_, index)) = *head;
+                match self.sources.get_mut(index) {
+                    Some(source) => match source.next() {
+                        Ok(true) => *head = Reverse((source.record().at, index)),
+                        Ok(false) => {
+                            PeekMut::pop(head);
+                        }
+                        Err(error) => {
+                            PeekMut::pop(head);
+                            // What is on top now was not given yet.
+                            self.begun = false;
+                            return Err(error);
+                        }
+                    },
+                    None => {
                         PeekMut::pop(head);
                     }
                 }
@@ -175,34 +160,28 @@ impl Reader {
             self.gather()?;
         }
         self.begun = true;
-        Ok(self.heads.peek().map(|head| (head.index, head.record)))
+        Ok(self.heads.peek().map(|Reverse((_, index))| *index))
     }
 
     /// The first record of each source that has none in the heap.
     #[cold]
     fn gather(&mut self) -> Result<(), CaptureError> {
-        for index in 0..self.sources.len() {
-            if self.heads.iter().any(|head| head.index == index) {
-                continue;
-            }
-            if let Some(record) = self
-                .sources
-                .get_mut(index)
-                .map(Source::next)
-                .transpose()?
-                .flatten()
-            {
-                self.heads.push(Head { index, record });
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            let waits = self.heads.iter().any(|Reverse((_, i))| *i == index);
+            if !waits && source.next()? {
+                self.heads.push(Reverse((source.record().at, index)));
             }
         }
         Ok(())
     }
 
-    fn matches(&mut self, index: usize, record: &Record) -> bool {
+    #[inline(never)]
+    fn matches(&mut self, index: usize) -> bool {
         let (Some(filter), Some(source)) = (&mut self.filter, self.sources.get_mut(index)) else {
             return true;
         };
-        let fit = filter.matches(record.link, record.wire_len, source.data(record));
+        let record = source.record();
+        let fit = filter.matches(record.link, record.wire_len, source.data());
         source.filtered_out += u64::from(fit != Fit::Match);
         source.unfit += u64::from(fit == Fit::Impossible);
         fit == Fit::Match

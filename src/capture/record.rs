@@ -10,6 +10,9 @@ pub(super) const MAX_PACKET: u32 = 262_144;
 
 /// A packet by where it lies in the buffer. Indexes and not a borrow, so that a loop may pass over records that a filter
 /// refuses; the bytes are borrowed once, at the end.
+///
+/// It is written in place, field by field: handed up by value through layers of results it would be copied at each, which
+/// costs more than reading it.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Record {
     pub(super) at: Timestamp,
@@ -22,9 +25,23 @@ pub(super) struct Record {
     pub(super) len: usize,
 }
 
+impl Record {
+    /// Before the first.
+    pub(super) const NONE: Self = Self {
+        at: Timestamp(0),
+        timed: false,
+        link: LinkType::NULL,
+        interface: 0,
+        wire_len: 0,
+        position: 0,
+        len: 0,
+    };
+}
+
 /// What came next in a file.
 pub(super) enum Step {
-    Record(Record),
+    /// A record, written where it was asked for.
+    Record,
     End,
     Damaged(Truncation),
 }

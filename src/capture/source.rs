@@ -48,7 +48,10 @@ pub(super) struct Source {
     buffer: Buffer,
     format: Format,
     done: bool,
-    span: Option<(Timestamp, Timestamp)>,
+    record: Record,
+    /// Earliest and latest time; the wrong way round before the first.
+    first: Timestamp,
+    last: Timestamp,
     truncated: Option<Truncation>,
     sha256: Option<String>,
     pub(super) filtered_out: u64,
@@ -139,13 +142,23 @@ impl Source {
                 need,
             },
         })?;
+        let record = match &format {
+            Format::Pcap(_, walk) => Record {
+                timed: true,
+                link: walk.link(),
+                ..Record::NONE
+            },
+            Format::Pcapng(_) => Record::NONE,
+        };
         Ok(Self {
             path,
             size,
             buffer,
             format,
             done: false,
-            span: None,
+            record,
+            first: Timestamp(i64::MAX),
+            last: Timestamp(i64::MIN),
             truncated: None,
             sha256: None,
             filtered_out: 0,
@@ -176,33 +189,59 @@ impl Source {
         }
     }
 
-    /// The bytes of the record last given.
+    /// The record last read.
     #[inline(always)]
-    pub(super) fn data(&self, record: &Record) -> &[u8] {
-        self.buffer.slice(record.position, record.len)
+    pub(super) fn record(&self) -> &Record {
+        &self.record
     }
 
-    /// The next record; nothing at the end, however it came.
+    /// Its bytes.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> Result<Option<Record>, CaptureError> {
+    pub(super) fn data(&self) -> &[u8] {
+        self.buffer.slice(self.record.position, self.record.len)
+    }
+
+    /// Reads the next record; false at the end, however it came.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Result<bool, CaptureError> {
+        let quick = match &mut self.format {
+            Format::Pcap(_, walk) => walk.quick(&mut self.buffer, &mut self.record),
+            Format::Pcapng(walk) => walk.quick(&mut self.buffer, &mut self.record),
+        };
+        if !quick && !self.slow()? {
+            return Ok(false);
+        }
+        let at = self.record.at;
+        if at < self.first || at > self.last {
+            self.widen();
+        }
+        Ok(true)
+    }
+
+    /// Grows the span. The other way round would be to test `timed` for every record.
+    #[inline]
+    fn widen(&mut self) {
+        if self.record.timed {
+            self.first = self.first.min(self.record.at);
+            self.last = self.last.max(self.record.at);
+        }
+    }
+
+    /// The next record where it is not an everyday one or not in the window yet.
+    #[cold]
+    #[inline(never)]
+    fn slow(&mut self) -> Result<bool, CaptureError> {
         let step = match &mut self.format {
-            Format::Pcap(_, walk) => walk.next(&mut self.buffer),
-            Format::Pcapng(walk) => walk.next(&mut self.buffer),
+            Format::Pcap(_, walk) => walk.next(&mut self.buffer, &mut self.record),
+            Format::Pcapng(walk) => walk.next(&mut self.buffer, &mut self.record),
         };
         match step {
-            Ok(Step::Record(record)) => {
-                if record.timed {
-                    self.span = Some(match self.span {
-                        Some((first, last)) => (first.min(record.at), last.max(record.at)),
-                        None => (record.at, record.at),
-                    });
-                }
-                Ok(Some(record))
-            }
+            Ok(Step::Record) => return Ok(true),
             Ok(Step::End) => self.finish(None),
             Ok(Step::Damaged(truncation)) => self.finish(Some(truncation)),
-            Err(source) => Err(self.fail(source)),
+            Err(source) => return Err(self.fail(source)),
         }
+        Ok(false)
     }
 
     fn records(&self) -> u64 {
@@ -212,18 +251,15 @@ impl Source {
         }
     }
 
-    #[cold]
-    fn finish(&mut self, truncated: Option<Truncation>) -> Result<Option<Record>, CaptureError> {
+    fn finish(&mut self, truncated: Option<Truncation>) {
         if !self.done {
             self.done = true;
             self.truncated = truncated;
             self.sha256 = self.buffer.stream_mut().finish_hash();
             self.buffer.free();
         }
-        Ok(None)
     }
 
-    #[cold]
     fn fail(&mut self, source: io::Error) -> CaptureError {
         let (offset, record) = (self.stored(), self.records());
         self.truncated = Some(Truncation {
@@ -256,8 +292,8 @@ impl Source {
                 None => base.to_owned(),
             },
             packets: self.records(),
-            first: self.span.map(|(first, _)| first),
-            last: self.span.map(|(_, last)| last),
+            first: Some(self.first).filter(|_| self.first <= self.last),
+            last: Some(self.last).filter(|_| self.first <= self.last),
             truncated: self.truncated.clone(),
             sha256: self.sha256.clone(),
             link_types,
