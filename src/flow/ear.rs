@@ -63,7 +63,9 @@ impl Ear {
                 self.dns(heard.packet.payload, heard, NameKind::Llmnr, names, census);
             }
             (Protocol::TCP, (DNS, _) | (_, DNS)) => self.dns_over_tcp(heard, names, census),
-            (Protocol::UDP, (67 | 68, 67 | 68)) => lease(dhcp::parse(heard.packet.payload), &heard, names),
+            (Protocol::UDP, (67 | 68, 67 | 68)) => {
+                lease(dhcp::parse(heard.packet.payload), &heard, names)
+            }
             (Protocol::UDP, (546 | 547, 546 | 547)) => {
                 lease(dhcp::parse_v6(heard.packet.payload), &heard, names);
             }
@@ -73,7 +75,7 @@ impl Ear {
         }
     }
 
-    fn dns_over_tcp(&mut self, mut heard: Heard<'_, '_>, names: &mut NameBook, census: &mut Census) {
+    fn dns_over_tcp(&mut self, heard: Heard<'_, '_>, names: &mut NameBook, census: &mut Census) {
         let mut framed = dns::messages(heard.packet.payload);
         for message in framed.by_ref() {
             census.dns_messages += 1;
@@ -89,14 +91,27 @@ impl Ear {
         heard.flow.patience = 0;
     }
 
-    fn dns(&mut self, payload: &[u8], heard: Heard<'_, '_>, kind: NameKind, names: &mut NameBook, census: &mut Census) {
+    fn dns(
+        &mut self,
+        payload: &[u8],
+        heard: Heard<'_, '_>,
+        kind: NameKind,
+        names: &mut NameBook,
+        census: &mut Census,
+    ) {
         let message = &mut self.message;
         if message.read(payload).is_err() {
             census.dns_damaged += 1;
             return;
         }
         census.dns_damaged += u64::from(message.partial);
-        let Heard { at, packet, key, flow, .. } = heard;
+        let Heard {
+            at,
+            packet,
+            key,
+            flow,
+            ..
+        } = heard;
         if !message.response {
             for (name, _) in message.questions() {
                 let name = names.hear(kind, name);
@@ -123,8 +138,11 @@ impl Ear {
             flow.note(kind, &name, at);
         }
         self.chain.clear();
-        self.chain
-            .extend(message.aliases().map(|(from, to)| (from.to_string(), to.to_string())));
+        self.chain.extend(
+            message
+                .aliases()
+                .map(|(from, to)| (from.to_string(), to.to_string())),
+        );
         for (owner, address) in message.addresses() {
             for (name, alias) in ancestry(&self.chain, owner) {
                 let answer = Answer {
@@ -142,7 +160,13 @@ impl Ear {
 
     /// A TCP segment that may be part of a ClientHello or an HTTP request.
     fn stream(&mut self, heard: Heard<'_, '_>, names: &mut NameBook) {
-        let Heard { at, packet, key, sender, flow } = heard;
+        let Heard {
+            at,
+            packet,
+            key,
+            sender,
+            flow,
+        } = heard;
         let Some(tcp) = packet.tcp else { return };
         flow.patience -= 1;
         if sender != flow.client.unwrap_or(sender) {
@@ -169,7 +193,13 @@ impl Ear {
 
     /// A datagram that may be a QUIC Initial.
     fn datagram(&mut self, heard: Heard<'_, '_>, names: &mut NameBook) {
-        let Heard { at, packet, key, sender, flow } = heard;
+        let Heard {
+            at,
+            packet,
+            key,
+            sender,
+            flow,
+        } = heard;
         flow.patience -= 1;
         if !quic::is_initial(packet.payload) {
             return;
@@ -186,7 +216,15 @@ impl Ear {
 }
 
 /// Notes the name that a client called its server by.
-fn told(names: &mut NameBook, flow: &mut Flow, key: &FlowKey, client: End, kind: NameKind, name: &str, at: Timestamp) {
+fn told(
+    names: &mut NameBook,
+    flow: &mut Flow,
+    key: &FlowKey,
+    client: End,
+    kind: NameKind,
+    name: &str,
+    at: Timestamp,
+) {
     let name = names.hear(kind, name);
     names.note(key.end(client).address, kind, &name, at);
     flow.note(kind, &name, at);
@@ -212,7 +250,9 @@ fn ancestry<'a>(chain: &'a [(String, String)], owner: &'a str) -> Vec<(&'a str, 
     let mut names = vec![owner];
     // A chain cannot be longer than its links; one that turns in a circle ends here as well.
     for _ in 0..chain.len() {
-        let Some(last) = names.last().copied() else { break };
+        let Some(last) = names.last().copied() else {
+            break;
+        };
         match chain.iter().find(|(_, to)| to == last) {
             Some((from, _)) if !names.contains(&from.as_str()) => names.push(from),
             _ => break,

@@ -3,7 +3,7 @@
 //! Each frame is read once and borrowed; memory grows with flows, names and active seconds up to fixed caps, never with
 //! packets.
 
-use crate::capture::frame::Frame;
+use crate::capture::Frame;
 use crate::flow::census::Census;
 use crate::flow::counter::CounterTracks;
 use crate::flow::ear::{Ear, Heard};
