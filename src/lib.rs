@@ -11,5 +11,6 @@
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
+pub mod packet;
 pub mod rate;
 pub mod units;
