@@ -418,7 +418,7 @@ mod tests {
                 cell.0 += u;
                 cell.1 += d;
                 whole.add(secs(*s), if *up { Direction::Up } else { Direction::Down }, *bytes);
-                if i % 3 == 0 { left.add(*s, u, d) } else { right.add(*s, u, d) }
+                if i % 3 == 0 { left.add(*s, u, d) } else { right.add(*s, u, d) };
             }
             let expected: Vec<_> = expected.into_iter().map(|(i, (u, d))| (i, u, d)).collect();
             prop_assert_eq!(cells(&whole), expected.clone());

@@ -5,14 +5,19 @@
 //! of spoofed addresses may fill the folded entries too: what goes then is counted as lost, and the busy stay.
 
 use crate::flow::bounded::Bounded;
+use crate::flow::counter::CounterSlot;
 use crate::flow::key::{End, FlowKey};
-use crate::flow::names::{NameKind, Sighting};
+use crate::flow::names::{Answer, NameKind, Sighting};
+use crate::flow::shape::Shape;
 use crate::rate::Cells;
 use crate::units::{Mac, Span, Timestamp};
 use std::sync::Arc;
 
 /// Names kept of one flow.
 const NAMES_A_FLOW: usize = 4;
+/// Payload packets of a flow that are looked at for a server's name. A ClientHello comes in the first few, each at least a
+/// byte; a flow seen from its middle has none.
+const PATIENCE: u8 = 100;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -46,8 +51,21 @@ pub struct Flow {
     pub local: End,
     /// How many flows were folded into this entry; 0 for a flow of its own.
     pub folded: u64,
+    /// Answers that gave the server's address before the flow began.
+    pub looked_up: Vec<Answer>,
     /// Payload packets left to look at for a server name.
     pub patience: u8,
+    /// How it looks once names and addresses are set aside; only of flows seen behind NAT, or to learn from.
+    pub traits: Option<Box<Traits>>,
+}
+
+/// What tells a flow's device where names and addresses do not.
+#[derive(Clone, Debug, Default)]
+pub struct Traits {
+    /// Sizes, clocks, windows.
+    pub shape: Shape,
+    /// Its place among the IP identification counters.
+    pub counter: CounterSlot,
 }
 
 impl Flow {
@@ -68,7 +86,9 @@ impl Flow {
             began,
             local,
             folded: 0,
-            patience,
+            looked_up: Vec::new(),
+            patience: PATIENCE,
+            traits: None,
         }
     }
 
@@ -108,9 +128,11 @@ impl Flow {
         self.folded += other.folded.max(1);
     }
 
-    /// What is kept longest: conversations before single packets, then the recent before the old.
-    fn worth(&self) -> (bool, Timestamp) {
-        (self.packets() > 3, self.span.end)
+    /// What is kept longest: where both ends spoke (which a spoofed sender cannot arrange) before monologues, those before
+    /// a few packets, then the recent before the old.
+    fn worth(&self) -> (bool, bool, Timestamp) {
+        let both = self.sent.iter().all(|tally| tally.packets > 0);
+        (both, self.packets() > 3, self.span.end)
     }
 }
 
@@ -184,7 +206,7 @@ impl FlowTable {
             self.lost.bytes += gone.bytes();
             self.bins = self.bins.saturating_sub(gone.cells.len() as u64);
         }
-        let mut entry = Flow::new(flow.span.start, flow.began, flow.local, flow.macs, 0);
+        let mut entry = Flow::new(flow.span.start, flow.began, flow.local, flow.macs);
         entry.fold(flow);
         entry.cells.shrink();
         self.folded.insert(key, entry);
@@ -247,19 +269,31 @@ mod tests {
         )
     }
 
-    fn see(table: &mut FlowTable, key: FlowKey, at: i64, bytes: u64) {
+    fn see(table: &mut FlowTable, key: FlowKey, at: i64, bytes: u64, up: bool) {
         let at = Timestamp::new(at, 0);
+        let home = IpAddr::from([10, 0, 0, 2]);
+        let local = match key.end(End::A).address == home {
+            true => End::A,
+            false => End::B,
+        };
         let index = table
             .find(&key)
-            .unwrap_or_else(|| table.insert(key, Flow::new(at, End::A, End::A, [None; 2], 0)));
-        table.count(index, End::A, at, at.0 / 1_000_000_000, bytes);
+            .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2])));
+        let sender = if up { local } else { local.other() };
+        table.count(index, sender, at, at.0 / 1_000_000_000, bytes);
     }
 
     #[test]
     fn folded_flows_keep_their_bytes_and_rates() {
         let mut table = FlowTable::new(8);
         for i in 0..20u16 {
-            see(&mut table, key(50_000 + i, 0x0808_0808), i64::from(i), 100);
+            see(
+                &mut table,
+                key(50_000 + i, 0x0808_0808),
+                i64::from(i),
+                100,
+                true,
+            );
         }
         assert_eq!(table.lost().flows, 0);
         let flows = table.into_flows();
@@ -279,9 +313,16 @@ mod tests {
         let mut table = FlowTable::new(1_000);
         let camera = key(40_000, 0x0101_0101);
         for i in 0..1_000_000u32 {
-            see(&mut table, key(9, 0x2000_0000 + i), i64::from(i / 1000), 60);
+            see(
+                &mut table,
+                key(9, 0x2000_0000 + i),
+                i64::from(i / 1000),
+                60,
+                true,
+            );
             if i % 10_000 == 0 {
-                see(&mut table, camera, i64::from(i / 1000), 1_000);
+                see(&mut table, camera, i64::from(i / 1000), 400, true);
+                see(&mut table, camera, i64::from(i / 1000), 600, false);
             }
         }
         let lost = table.lost();
