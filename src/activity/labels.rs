@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn columns_in_any_order_with_others_and_remarks() {
         let labels = read(
-            "\u{feff}Device, activity ,note,start,end\n# a remark\n \"my, plug\" , on ,x,5, 6 \n",
+            "\u{feff}Device, activity ,note,start,end\n# a remark\n\"my, plug\", on ,x,5, 6 \n",
         )
         .unwrap();
         assert_eq!(labels.len(), 1);

@@ -7,10 +7,11 @@
 //! autocorrelation of single flows, here by testing the burst times themselves, because a reconnect every 300 to 360 s has no
 //! sharp line in a spectrum.
 //!
-//! The test: were there no rhythm, the time of each beat within the period would be anywhere, so its offset from the nearest
-//! multiple of the period would be uniform on half a period either way. The chance that n offsets have squares that sum to at
-//! most r² is the volume of the n-ball of radius r (in periods). A train of N beats has n = N - 2 free offsets (one interval
-//! gave the period), and that chance must stay under [`CHANCE`] over all trains tried in the series.
+//! The test: were there no rhythm, N bursts of like size would lie anywhere on their span of s periods. How many trains of
+//! b beats on d due slots would one then expect whose gaps are off by u_1 .. u_{b-1} periods with squares that sum to at most
+//! r²? There are N! / (N - b)! ways to put bursts on beats and C(d - 2, b - 2) ways to leave slots empty; first and last beat
+//! settle the period, each of the b - 2 others falls near its slot with density 1 / s, and their offsets fill at most the
+//! (b - 2)-ball of radius r. That number, over all trains tried in the series, must stay under [`CHANCE`].
 
 use super::bursts::{classes, loudness, Bursts, Element};
 use crate::rate::Cell;
@@ -318,18 +319,23 @@ fn stands(starts: &[i64], train: &Train, lasting: f64, chance: f64) -> bool {
     {
         return false;
     }
-    // No offset is measured finer than a bin. The largest N - 2 are taken: the free ones, and none too many in our favour.
-    let mut offsets: Vec<f64> = gaps
+    // No offset is measured finer than a bin.
+    let squares: f64 = gaps
         .iter()
-        .map(|gap| (gap - gap.round()).abs().max(1.0 / train.period))
-        .collect();
-    offsets.sort_unstable_by(|a, b| b.total_cmp(a));
-    offsets.truncate(train.beats.len() - 2);
-    // Where bursts of like size are many, each beat was picked from several.
-    let picked_from = (starts.len() as f64 / due).max(1.0);
-    let n = offsets.len() as f64;
-    let squares: f64 = offsets.iter().map(|x| x * x).sum();
-    ln_ball(n, squares) + n * picked_from.ln() <= chance.ln()
+        .map(|gap| (gap - gap.round()).abs().max(1.0 / train.period).powi(2))
+        .sum();
+    let bursts = starts.len() as f64;
+    let span = match (starts.first(), starts.last()) {
+        (Some(first), Some(last)) => last.saturating_sub(*first) as f64 / train.period,
+        _ => return false,
+    };
+    let free = beats - 2.0;
+    let expected = ln_factorial(bursts) - ln_factorial(bursts - beats) + ln_factorial(due - 2.0)
+        - ln_factorial(free)
+        - ln_factorial(due - beats)
+        - free * span.ln()
+        + ln_ball(free, squares);
+    expected <= chance.ln()
 }
 
 /// Logarithm of the volume of the n-ball whose squared radius is `squares`.
@@ -337,10 +343,15 @@ fn ln_ball(n: f64, squares: f64) -> f64 {
     n / 2.0 * (std::f64::consts::PI * squares).ln() - ln_gamma(n / 2.0 + 1.0)
 }
 
-/// ln Γ(x) for x >= 1 by Stirling's series after shifting x above 8 (relative error under 1e-10).
+/// ln x!
+fn ln_factorial(x: f64) -> f64 {
+    ln_gamma(x + 1.0)
+}
+
+/// ln Γ(x) for x >= 1 by Stirling's series after shifting x above 10 (error under 1e-9).
 fn ln_gamma(mut x: f64) -> f64 {
     let mut shift = 0.0;
-    while x < 8.0 {
+    while x < 10.0 {
         shift += x.ln();
         x += 1.0;
     }
@@ -431,7 +442,8 @@ mod tests {
         ] {
             assert!((ln_ball(n, r * r).exp() - volume as f64).abs() < 1e-8);
         }
-        assert!((ln_gamma(7.0) - 720f64.ln()).abs() < 1e-10);
+        assert!((ln_factorial(6.0) - 720f64.ln()).abs() < 1e-9);
+        assert!(ln_factorial(0.0).abs() < 1e-9);
     }
 
     #[test]

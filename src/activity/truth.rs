@@ -9,7 +9,7 @@ use super::claim::Activity;
 use super::labels::Label;
 use crate::units::{Span, Timestamp};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
 /// The count of one device, or of all.
@@ -93,7 +93,7 @@ pub fn score(
         ..Scores::default()
     };
     let mut truths: Vec<Vec<&Label>> = vec![Vec::new(); claims.len()];
-    let mut unknown: hashbrown::HashSet<&str> = hashbrown::HashSet::new();
+    let mut unknown: HashSet<&str> = HashSet::new();
     for label in labels {
         let inside = label.span.touches(window, Duration::ZERO);
         let device = device_of(&label.device).filter(|&device| device < claims.len());
