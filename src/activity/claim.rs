@@ -8,9 +8,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
-    /// Single bins far over the baseline.
+    /// Bins far over the baseline, few in a row.
     Spike,
-    /// Traffic that stays over the baseline: more than half of the bins of a stretch.
+    /// Traffic that stays far over the baseline: more than half of the bins of a stretch.
     Hill,
     /// Steady traffic that stays under its baseline without a break.
     Depression,
@@ -128,7 +128,8 @@ pub struct Activity {
     pub direction: Side,
     /// Bytes per second of its highest bin, in the directions in which it stands out together; of a depression, of its lowest.
     pub peak_bytes_per_s: f64,
-    /// How many standard deviations the bin that stands out most is over the baseline of its direction; below zero in a depression.
+    /// How many standard deviations the bin that stands out most is over the baseline of its direction; below zero in a
+    /// depression.
     pub sigma: f64,
     /// What the truth calls it, where labels were given and one matches.
     pub label: Option<String>,

@@ -1,11 +1,10 @@
 //! From rates to claims: spikes, hills and depressions over the usual rate of a device.
 //!
 //! After the paper, section 3: activities are inferred "based on standard deviations from mean traffic rates". What it
-//! leaves open is closed here: bins whose rate is over mean + k sigma in a watched direction make *spikes*; a stretch more
-//! than half of whose bins are over mean + k standard errors of its median makes a *hill*; an unbroken stretch under
-//! mean - k sigma makes a *depression*, which only steady traffic can have, for elsewhere that bound is below zero. Bins near
-//! one another are one activity; a spike within a hill is part of it. An activity stands in both directions when it does in
-//! each.
+//! leaves open is closed here. Bins whose rate is over mean + k sigma in a watched direction make *spikes*; where they fill
+//! more than half of a stretch, a *hill*. An unbroken stretch under mean - k sigma makes a *depression*, which only steady
+//! traffic can have: elsewhere that bound is below zero. Bins near one another are one activity; a spike within a hill is part
+//! of it. An activity stands in both directions when it does in each.
 
 use super::baseline::Baseline;
 use super::claim::{Activity, Shape, Side};
@@ -13,9 +12,6 @@ use super::parameters::{Parameters, ParametersError};
 use super::periodic::{take_off, Rhythm};
 use crate::rate::{Cell, Grid, RateSeries};
 use crate::units::{nanos, Direction, Span};
-
-/// Standard error of the median of n normal values, in standard deviations over the root of n: √(π/2).
-const MEDIAN_ERROR: f64 = 1.253_314_137_315_500_1;
 
 /// What was found in one device's series.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,21 +48,21 @@ pub fn detect(
         (all.clone(), Vec::new())
     };
 
+    let merge = whole_bins(parameters.merge, grid).max(1);
+    let marks = over_blocks(&cells, first, last, grid, parameters, |block| {
+        raised_bins(block, parameters)
+    });
+    let marks = keep_near(marks, whole_bins(parameters.near, grid));
     let mut raised: Vec<Run> = Vec::new();
     if parameters.looks_for(Shape::Spike) {
-        let marks = over_blocks(&cells, first, last, grid, parameters, |block| {
-            raised_bins(block, parameters)
-        });
-        let marks = keep_near(marks, whole_bins(parameters.near, grid));
-        raised.extend(marks.iter().map(Mark::run));
+        raised = unite(marks.iter().map(Mark::run).collect(), merge);
     }
-    raised = unite(raised, whole_bins(parameters.merge, grid).max(1));
     if parameters.looks_for(Shape::Hill) {
-        let hills = over_blocks(&cells, first, last, grid, parameters, |block| {
-            hills(block, parameters, grid)
-        });
-        let hills = unite(hills, whole_bins(parameters.merge, grid).max(1));
-        raised = unite_touching(raised, hills);
+        let length = parameters.hill_bins(grid.bin()).unsigned_abs();
+        raised.extend(unite(hills(&marks, length), merge));
+        raised.sort_by_key(|run| (run.first, run.last));
+        // What shares a bin is one: a spike within a hill is part of it.
+        raised = unite(raised, 0);
     }
     let mut activities: Vec<Activity> = raised
         .iter()
@@ -77,7 +73,7 @@ pub fn detect(
         let low = over_blocks(&all, first, last, grid, parameters, |block| {
             depressions(block, parameters, grid)
         });
-        let low = unite(low, whole_bins(parameters.merge, grid).max(1));
+        let low = unite(low, merge);
         activities.extend(low.iter().map(|run| activity(run, &all, grid)));
     }
     activities.sort_by_key(|activity| (activity.span, activity.shape));
@@ -261,43 +257,34 @@ fn keep_near(marks: Vec<Mark>, near: i64) -> Vec<Mark> {
         .collect()
 }
 
-/// Stretches of `hill_bins` more than half of whose bins are over k standard errors of such a stretch's median.
-fn hills(block: &Block, parameters: &Parameters, grid: Grid) -> Vec<Run> {
-    let length = parameters.hill_bins(grid.bin());
-    let half = length / 2;
-    let k = parameters.sigma * MEDIAN_ERROR / (length as f64).sqrt();
+/// Stretches of `length` bins more than half of which are raised.
+///
+/// Hills are asked for the same height as spikes, so that looking for them never adds a claim where no bin stands out: a
+/// smoothed rate over mean + k sigma of the smoothed rate does, and on real captures what it adds are retransmissions. Who
+/// wants lower hills takes longer bins.
+fn hills(marks: &[Mark], length: u64) -> Vec<Run> {
     let mut runs = Vec::new();
-    for (direction, baseline) in block.watched(parameters.direction) {
-        let raised: Vec<(i64, f64)> = block
-            .cells
-            .iter()
-            .map(|cell| (cell.index, cell.bytes(direction)))
-            .filter(|&(_, bytes)| over(bytes, &baseline, k))
-            .map(|(index, bytes)| (index, baseline.sigmas(bytes)))
-            .collect();
-        // The stretch that begins at each raised bin; one with the most raised bins begins at some.
-        let mut end = 0;
-        for (start, &(first, _)) in raised.iter().enumerate() {
-            while raised
-                .get(end)
-                .is_some_and(|&(index, _)| index.abs_diff(first) < length.unsigned_abs())
-            {
-                end += 1;
-            }
-            let stretch = &raised[start..end];
-            if stretch.len() as i64 > half {
-                let last = stretch.last().map_or(first, |&(index, _)| index);
-                runs.push(Run {
-                    first,
-                    last,
-                    shape: Shape::Hill,
-                    side: direction.into(),
-                    sigma: stretch.iter().map(|&(_, sigma)| sigma).fold(0.0, f64::max),
-                });
-            }
+    let mut end = 0;
+    // The stretch that begins at each raised bin; one that holds the most begins at some.
+    for (start, first) in marks.iter().enumerate() {
+        while marks
+            .get(end)
+            .is_some_and(|mark| mark.index.abs_diff(first.index) < length)
+        {
+            end += 1;
+        }
+        let stretch = marks.get(start..end).unwrap_or_default();
+        if stretch.len() as u64 > length / 2 {
+            let hill = stretch.iter().map(Mark::run).reduce(|mut hill, run| {
+                hill.absorb(&run);
+                hill
+            });
+            runs.extend(hill.map(|hill| Run {
+                shape: Shape::Hill,
+                ..hill
+            }));
         }
     }
-    runs.sort_by_key(|run| (run.first, run.last));
     runs
 }
 
@@ -368,14 +355,6 @@ fn unite(runs: Vec<Run>, merge: i64) -> Vec<Run> {
         }
     }
     united
-}
-
-/// Unites spikes and hills that share a bin, into hills.
-fn unite_touching(spikes: Vec<Run>, hills: Vec<Run>) -> Vec<Run> {
-    let mut all = spikes;
-    all.extend(hills);
-    all.sort_by_key(|run| (run.first, run.last));
-    unite(all, 0)
 }
 
 /// The claim a run makes.
@@ -510,12 +489,12 @@ mod tests {
 
     #[test]
     fn raised_for_longer_is_a_hill() {
-        // Ten seconds at 400 (one of them silent) in a thousand, and one second of 4000.
+        // Ten seconds at 400 (one of them silent) in a thousand, and one second of 900: mean 4.5, deviation 47.
         let mut cells: Vec<_> = (100..110).map(|s| (s, 400, 0)).collect();
         cells.remove(4);
-        cells.push((500, 4000, 0));
-        let series = series(&cells);
-        let both = found(&series, 999, &parameters(3));
+        cells.push((500, 900, 0));
+        let given = series(&cells);
+        let both = found(&given, 999, &parameters(3));
         assert_eq!(
             brief(&both),
             [
@@ -524,18 +503,25 @@ mod tests {
             ]
         );
         assert_eq!(both[0].peak_bytes_per_s, 400.0);
-        let spikes = Parameters {
-            shapes: vec![Shape::Spike],
+        let only = |shape| Parameters {
+            shapes: vec![shape],
             ..parameters(3)
         };
-        assert_eq!(found(&series, 999, &spikes).len(), 1);
-        // Five of ten are not more than half.
+        assert_eq!(
+            brief(&found(&given, 999, &only(Shape::Hill))),
+            [(100, 110, Shape::Hill, Side::Up)]
+        );
+        assert_eq!(
+            brief(&found(&given, 999, &only(Shape::Spike))),
+            [
+                (100, 110, Shape::Spike, Side::Up),
+                (500, 501, Shape::Spike, Side::Up)
+            ]
+        );
+        // Five of ten are not more than half, however they are merged.
         let sparse: Vec<_> = (100..110).step_by(2).map(|s| (s, 400, 0)).collect();
-        let hills = Parameters {
-            shapes: vec![Shape::Hill],
-            ..parameters(3)
-        };
-        assert_eq!(found(&self::series(&sparse), 999, &hills), []);
+        let activities = found(&series(&sparse), 999, &parameters(3));
+        assert_eq!(brief(&activities), [(100, 109, Shape::Spike, Side::Up)]);
     }
 
     #[test]
