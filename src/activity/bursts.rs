@@ -1,7 +1,8 @@
 //! Bursts: neighbouring bins over the mean, and which bursts are alike.
 
 use crate::rate::Cell;
-use std::collections::HashMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::ops::Range;
 
 /// Bytes under which sizes differ by chance: a header, an acknowledgement, a DNS question more or less.
@@ -16,11 +17,6 @@ pub fn loudness(bytes: u64) -> f64 {
     (bytes as f64 + SLACK).ln()
 }
 
-/// Whether two sizes differ by no more than chance and a tenth.
-pub fn alike(a: u64, b: u64) -> bool {
-    (loudness(a) - loudness(b)).abs() <= LIKE
-}
-
 /// A burst, or one bin of it: something that may be a beat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {
@@ -30,8 +26,34 @@ pub struct Element {
     pub up: u64,
     /// Bytes to the device.
     pub down: u64,
+    /// [`loudness`] of the two: logarithms are the dear part of comparing bursts.
+    pub loud: (f64, f64),
     /// Where its cells lie in the series.
     pub cells: Range<usize>,
+}
+
+impl Element {
+    /// A burst of these sizes in these cells.
+    fn new(start: i64, up: u64, down: u64, cells: Range<usize>) -> Self {
+        Self {
+            start,
+            up,
+            down,
+            loud: (loudness(up), loudness(down)),
+            cells,
+        }
+    }
+
+    /// How unlike its size is to a size of this loudness, in each direction.
+    pub fn unlike(&self, loud: (f64, f64)) -> (f64, f64) {
+        ((self.loud.0 - loud.0).abs(), (self.loud.1 - loud.1).abs())
+    }
+
+    /// Whether its size differs from one of this loudness by no more than chance and a tenth, either way.
+    fn alike(&self, loud: (f64, f64)) -> bool {
+        let (up, down) = self.unlike(loud);
+        up <= LIKE && down <= LIKE
+    }
 }
 
 /// The bursts of a series: runs of adjacent bins over the mean of either direction, as ranges of its cells.
@@ -69,14 +91,9 @@ impl Bursts {
     fn element(cells: &[Cell], range: &Range<usize>) -> Option<Element> {
         let held = cells.get(range.clone())?;
         let start = held.iter().find(|cell| cell.up > 0 || cell.down > 0)?.index;
-        Some(Element {
-            start,
-            up: held.iter().fold(0, |sum, cell| sum.saturating_add(cell.up)),
-            down: held
-                .iter()
-                .fold(0, |sum, cell| sum.saturating_add(cell.down)),
-            cells: range.clone(),
-        })
+        let sum = |side: fn(&Cell) -> u64| held.iter().map(side).fold(0, u64::saturating_add);
+        let (up, down) = (sum(|cell| cell.up), sum(|cell| cell.down));
+        Some(Element::new(start, up, down, range.clone()))
     }
 
     /// Every burst, and every bin of the short ones: two beats that fall side by side are one burst.
@@ -129,11 +146,11 @@ pub struct Class {
 pub fn classes(elements: &[Element]) -> Vec<Class> {
     let square = |element: &Element| {
         (
-            (loudness(element.up) / LIKE).floor() as i64,
-            (loudness(element.down) / LIKE).floor() as i64,
+            (element.loud.0 / LIKE).floor() as i64,
+            (element.loud.1 / LIKE).floor() as i64,
         )
     };
-    let mut squares: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
+    let mut squares: HashMap<(i64, i64), Vec<usize>, FixedState> = HashMap::default();
     for (i, element) in elements.iter().enumerate() {
         squares.entry(square(element)).or_default().push(i);
     }
@@ -152,11 +169,11 @@ pub fn classes(elements: &[Element]) -> Vec<Class> {
             continue;
         };
         let down = median(seeds.iter().map(|&i| elements[i].down)).unwrap_or(0);
+        let loud = (loudness(up), loudness(down));
         let mut members: Vec<usize> = Vec::new();
         for near in (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (x + dx, y + dy))) {
             for &i in squares.get(&near).into_iter().flatten() {
-                let element = &elements[i];
-                if !taken[i] && alike(element.up, up) && alike(element.down, down) {
+                if !taken[i] && elements[i].alike(loud) {
                     taken[i] = true;
                     members.push(i);
                 }
@@ -217,12 +234,7 @@ mod tests {
 
     #[test]
     fn like_sizes_make_a_class() {
-        let element = |start, up, down| Element {
-            start,
-            up,
-            down,
-            cells: 0..0,
-        };
+        let element = |start, up, down| Element::new(start, up, down, 0..0);
         let elements = [
             element(0, 5000, 12_000),
             element(10, 5200, 12_100),
@@ -239,6 +251,7 @@ mod tests {
 
     #[test]
     fn sizes_are_alike_within_a_tenth() {
+        let alike = |a, b| Element::new(0, a, 0, 0..0).alike((loudness(b), loudness(0)));
         assert!(alike(10_000, 10_900));
         assert!(!alike(10_000, 12_000));
         // A header more or less makes no other burst.

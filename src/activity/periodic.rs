@@ -142,6 +142,7 @@ fn take_uneven(left: &mut [Cell], bursts: &Bursts, rhythm: &mut Rhythm) {
         due.push(*first as f64 - rhythm.period);
         due.push(*last as f64 + rhythm.period);
     }
+    let loud = (loudness(rhythm.up), loudness(rhythm.down));
     for at in due {
         let near = bursts.within(left, at - rhythm.jitter, at + rhythm.jitter);
         let likest = near
@@ -150,8 +151,8 @@ fn take_uneven(left: &mut [Cell], bursts: &Bursts, rhythm: &mut Rhythm) {
             })
             .min_by(|a, b| {
                 let unlike = |burst: &Element| {
-                    (loudness(burst.up) - loudness(rhythm.up)).abs()
-                        + (loudness(burst.down) - loudness(rhythm.down)).abs()
+                    let (up, down) = burst.unlike(loud);
+                    up + down
                 };
                 unlike(a).total_cmp(&unlike(b)).then(a.start.cmp(&b.start))
             });
@@ -191,7 +192,7 @@ struct Train {
 fn best_train(starts: &[i64], lasting: f64, chance: f64) -> Option<Train> {
     let mut best: Option<Train> = None;
     for period in guesses(starts) {
-        let Some(train) = settle(starts, period) else {
+        let Some(train) = settle(starts, period, lasting) else {
             continue;
         };
         let better = best.as_ref().is_none_or(|best| {
@@ -235,11 +236,12 @@ fn guesses(starts: &[i64]) -> Vec<f64> {
 }
 
 /// Links a train at about `period`, and again at the period that train has, until it stays.
-fn settle(starts: &[i64], mut period: f64) -> Option<Train> {
+fn settle(starts: &[i64], mut period: f64, lasting: f64) -> Option<Train> {
     let mut beats = Vec::new();
     for _ in 0..3 {
         beats = link(starts, period);
-        if beats.len() < BEATS {
+        // Far from filling the time it must last: no need to go on.
+        if beats.len() < BEATS || (beats.len() as f64) < PRESENT / 2.0 * lasting / period {
             return None;
         }
         let periods: f64 = steps(starts, &beats, period).map(f64::round).sum();
@@ -273,6 +275,7 @@ fn link(starts: &[i64], period: f64) -> Vec<usize> {
     // For each start: beats up to it, sum of offsets, the one before.
     let mut chains: Vec<(usize, f64, Option<usize>)> = Vec::with_capacity(starts.len());
     let reach = (PERIODS_APART as f64 + JITTER) * period;
+    let rate = period.recip();
     for (j, &start) in starts.iter().enumerate() {
         let mut best = (1, 0.0, None);
         for i in (0..j).rev().take(LOOK_BACK) {
@@ -280,9 +283,10 @@ fn link(starts: &[i64], period: f64) -> Vec<usize> {
             if gap > reach {
                 break;
             }
-            let periods = (gap / period).round();
-            let offset = (gap - periods * period).abs();
-            if periods < 1.0 || offset > JITTER * period {
+            // Rounded by a cast: this is the innermost loop.
+            let periods = (gap * rate + 0.5) as i64;
+            let offset = (gap - periods as f64 * period).abs();
+            if periods < 1 || offset > JITTER * period {
                 continue;
             }
             let (beats, offsets, _) = chains[i];
