@@ -1,0 +1,4 @@
+//! Whose traffic it is: the catalog of fingerprints, and the identification of devices with the evidence for it.
+
+pub mod catalog;
+pub mod fingerprint;
