@@ -85,6 +85,9 @@ pub struct Shared {
     /// The platform they show, where they show one: "Tuya".
     #[serde(default)]
     pub platform: Option<String>,
+    /// Whether people's own devices ask for these (messengers, phone services) and things hardly do.
+    #[serde(default)]
+    pub personal: bool,
     #[serde(default)]
     exact: Vec<String>,
     #[serde(default)]
@@ -250,6 +253,11 @@ impl Catalog {
     /// All of them, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Fingerprint> {
         self.fingerprints.iter()
+    }
+
+    /// The names that tell nothing by themselves.
+    pub fn shared(&self) -> &[Shared] {
+        &self.shared
     }
 
     /// How many there are.
