@@ -16,13 +16,10 @@
 //! Pure: no clock, no chance, and the same answer for any order of the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::net::IpAddr;
 
-use serde::Serialize;
-
-use super::catalog::{Catalog, FingerprintIndex, NameMatch, Rule};
-use crate::units::Timestamp;
+use super::catalog::{Catalog, FingerprintIndex};
+use super::evidence::{read, Item, Seen};
+pub use super::evidence::{Evidence, EvidenceKind};
 
 /// Below this a vendor is not named: the evidence speaks as much against it as for it (0.95 times 1/2 to the power 3/2).
 pub const THRESHOLD: f64 = 0.35;
@@ -40,63 +37,6 @@ const PERSONAL: f64 = 0.5;
 /// strange ones mean a person browses.
 const STRANGE: f64 = 0.15;
 const STRANGE_AT_MOST: f64 = 6.0;
-
-/// The kinds of things seen of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EvidenceKind {
-    /// A name it asked a resolver for.
-    Dns,
-    /// The server name of a TLS handshake.
-    Sni,
-    /// The server name of a QUIC handshake.
-    Quic,
-    /// The Host header of an HTTP request.
-    HttpHost,
-    /// A name it gives itself on the local network.
-    Mdns,
-    /// The vendor class of its DHCP requests.
-    DhcpVendor,
-    /// The host name of its DHCP requests.
-    DhcpHost,
-    /// The maker of its network card, `ec:1a:59` or the whole address.
-    Oui,
-    /// A server's address.
-    Address,
-    /// A server's address, of which only the network is known.
-    Prefix,
-    /// A port, `tcp/8883`.
-    Port,
-}
-
-impl fmt::Display for EvidenceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Dns => "dns",
-            Self::Sni => "sni",
-            Self::Quic => "quic",
-            Self::HttpHost => "http_host",
-            Self::Mdns => "mdns",
-            Self::DhcpVendor => "dhcp_vendor",
-            Self::DhcpHost => "dhcp_host",
-            Self::Oui => "oui",
-            Self::Address => "address",
-            Self::Prefix => "prefix",
-            Self::Port => "port",
-        })
-    }
-}
-
-/// One thing seen of a device. The value is what the wire said, hostile bytes and all: escape it when printing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Evidence {
-    /// What sort of thing.
-    pub kind: EvidenceKind,
-    /// The thing.
-    pub value: String,
-    /// When it was first seen.
-    pub at: Timestamp,
-}
 
 /// A fingerprint that the evidence speaks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,15 +111,17 @@ pub fn identify(catalog: &Catalog, evidence: &[Evidence]) -> Identification {
         .map(|item| item.owners.iter().map(vendor_of).collect())
         .collect();
     let all: BTreeSet<&str> = vendors.iter().flatten().copied().collect();
+    let rented = f64::from(u8::from(platform.is_some()));
     let against_all = personal * PERSONAL + (strange * STRANGE).min(STRANGE_AT_MOST);
     let mut candidates = Vec::new();
     for vendor in all {
         let (mut doubt, mut agree, mut conflict) = (1.0, 0.0, against_all);
         for (item, vendors) in items.iter().zip(&vendors) {
             if vendors.contains(vendor) {
-                // Hints are names that everybody might ask for: beside strange servers they say less.
+                // Hints are names that everybody might ask for: what asks for servers of nobody we know, or
+                // lives on a rented cloud, is rather somebody else's thing that asks for them too.
                 let damped = if item.hint {
-                    item.strength / (1.0 + 2.0 * strange)
+                    item.strength / (1.0 + 4.0 * (strange + rented))
                 } else {
                     item.strength
                 };
@@ -239,176 +181,9 @@ pub fn identify(catalog: &Catalog, evidence: &[Evidence]) -> Identification {
     }
 }
 
-/// How strongly a rule speaks, and why so: a whole name was seen from that very device in a study; a domain is the vendor's
-/// but may serve its telephone application too; an address moves to another tenant of the cloud within weeks; a network card
-/// names who built the card; a port is shared with thousands.
-fn strength(rule: Rule) -> f64 {
-    match rule {
-        Rule::Exact => 0.95,
-        Rule::Wildcard => 0.92,
-        Rule::Suffix => 0.9,
-        Rule::Hint => 0.25,
-    }
-}
-const ADDRESS: f64 = 0.6;
-const PREFIX: f64 = 0.25;
-const CARD: f64 = 0.5;
-const DHCP_VENDOR: f64 = 0.6;
-const HOST_NAME: f64 = 0.8;
-const PORT: f64 = 0.05;
-
 /// What a strength adds to the balance: -ln(1 - strength), so that independent pieces add up.
 fn mass(strength: f64) -> f64 {
     -(1.0 - strength.min(0.999)).ln()
-}
-
-/// A rule that knows something seen, and what it was: all the names under one pattern are one item.
-struct Item {
-    owners: Vec<FingerprintIndex>,
-    strength: f64,
-    hint: bool,
-    from: Vec<usize>,
-}
-
-/// The evidence, sorted by what it is good for.
-struct Seen {
-    items: Vec<Item>,
-    platform: Option<String>,
-    /// Distinct domains that speak for a person's own device.
-    personal: f64,
-    /// Distinct domains nobody knows.
-    strange: f64,
-}
-
-fn read(catalog: &Catalog, evidence: &[Evidence]) -> Seen {
-    let mut items: BTreeMap<(EvidenceKind, String), Item> = BTreeMap::new();
-    let mut platforms: BTreeSet<&str> = BTreeSet::new();
-    let (mut personal, mut strange) = (BTreeSet::new(), BTreeSet::new());
-    for (at, seen) in evidence.iter().enumerate() {
-        let mut add = |kind, key: &str, owners: &[FingerprintIndex], strength, hint| {
-            if !owners.is_empty() {
-                let owners = products_first(catalog, owners);
-                let new = || Item {
-                    owners,
-                    strength,
-                    hint,
-                    from: Vec::new(),
-                };
-                items
-                    .entry((kind, key.to_owned()))
-                    .or_insert_with(new)
-                    .from
-                    .push(at);
-            }
-        };
-        let value = seen.value.as_str();
-        // Some put an address where a name belongs: take it for the address it is.
-        let kind = if is_name(seen.kind) && value.parse::<IpAddr>().is_ok() {
-            EvidenceKind::Address
-        } else {
-            seen.kind
-        };
-        match kind {
-            EvidenceKind::Dns | EvidenceKind::Sni | EvidenceKind::Quic | EvidenceKind::HttpHost => {
-                match catalog.by_name(value) {
-                    NameMatch::Known(known) => {
-                        let hint = known.rule == Rule::Hint;
-                        add(
-                            EvidenceKind::Dns,
-                            known.pattern,
-                            &known.fingerprints,
-                            strength(known.rule),
-                            hint,
-                        );
-                    }
-                    NameMatch::Shared(shared) => {
-                        platforms.extend(shared.platform.as_deref());
-                        if shared.personal {
-                            personal.insert(domain(value));
-                        }
-                    }
-                    NameMatch::Unknown if value.contains('.') => {
-                        strange.insert(domain(value));
-                    }
-                    NameMatch::Unknown => {}
-                }
-            }
-            EvidenceKind::Mdns | EvidenceKind::DhcpHost => {
-                let host = value.strip_suffix(".local").unwrap_or(value);
-                add(
-                    EvidenceKind::DhcpHost,
-                    host,
-                    &catalog.by_host_name(host),
-                    HOST_NAME,
-                    false,
-                );
-            }
-            EvidenceKind::DhcpVendor => add(
-                kind,
-                value,
-                &catalog.by_vendor_class(value),
-                DHCP_VENDOR,
-                false,
-            ),
-            EvidenceKind::Oui => {
-                if let Some(mac) = mac(value) {
-                    add(kind, value, catalog.by_mac(mac), CARD, false);
-                }
-            }
-            EvidenceKind::Address | EvidenceKind::Prefix => {
-                let address = value.split('/').next().and_then(|text| text.parse().ok());
-                if let Some((prefix, owners)) =
-                    address.and_then(|address| catalog.by_address(address))
-                {
-                    let whole = prefix.prefix_len() == prefix.max_prefix_len()
-                        && kind == EvidenceKind::Address;
-                    let strength = if whole { ADDRESS } else { PREFIX };
-                    add(
-                        EvidenceKind::Address,
-                        &prefix.to_string(),
-                        owners,
-                        strength,
-                        false,
-                    );
-                }
-            }
-            EvidenceKind::Port => {
-                if let Ok(port) = value.parse() {
-                    add(kind, value, catalog.by_port(port), PORT, true);
-                }
-            }
-        }
-    }
-    Seen {
-        items: items.into_values().collect(),
-        platform: platforms.into_iter().next().map(str::to_owned),
-        personal: personal.len() as f64,
-        strange: strange.len() as f64,
-    }
-}
-
-fn is_name(kind: EvidenceKind) -> bool {
-    matches!(
-        kind,
-        EvidenceKind::Dns | EvidenceKind::Sni | EvidenceKind::Quic | EvidenceKind::HttpHost
-    )
-}
-
-/// Owners without the vendor-wide fingerprints of vendors whose own products own the rule too.
-fn products_first(catalog: &Catalog, owners: &[FingerprintIndex]) -> Vec<FingerprintIndex> {
-    let found: Vec<_> = owners
-        .iter()
-        .filter_map(|&index| Some((index, catalog.get(index)?)))
-        .collect();
-    let product_of = |vendor: &str| {
-        found
-            .iter()
-            .any(|(_, f)| f.vendor == vendor && !f.is_vendor_wide())
-    };
-    let kept = found
-        .iter()
-        .filter(|(_, f)| !f.is_vendor_wide() || !product_of(&f.vendor));
-    kept.map(|&(index, _)| index).collect()
 }
 
 /// Splits the trust in a vendor among its fingerprints.
@@ -440,30 +215,6 @@ fn split(catalog: &Catalog, items: &[Item], vendor: &str, trust: f64) -> Vec<Can
             })
         })
         .collect()
-}
-
-/// The domain a name lies in: its last two labels, three under the likes of `co.uk`. Good enough to count by.
-fn domain(name: &str) -> String {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let labels: Vec<&str> = name.rsplit('.').take(3).collect();
-    let take = match labels.as_slice() {
-        [top, second, ..] if top.len() == 2 && second.len() <= 3 => 3,
-        _ => 2,
-    };
-    let mut kept: Vec<&str> = labels.into_iter().take(take).collect();
-    kept.reverse();
-    kept.join(".")
-}
-
-/// A hardware address from its text; the maker's half alone will do.
-fn mac(text: &str) -> Option<[u8; 6]> {
-    let mut mac = [0; 6];
-    let mut pairs = 0;
-    for (byte, pair) in mac.iter_mut().zip(text.split([':', '-'])) {
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-        pairs += 1;
-    }
-    (pairs >= 3).then_some(mac)
 }
 
 /// `Nest Cam {Indoor|IQ}` from what several names have in common word by word; four or more are counted, not listed.
@@ -498,5 +249,242 @@ fn braces(names: &[&str]) -> String {
         format!("{{{body}}}")
     } else {
         format!("{head} {{{body}}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::catalog::Shared;
+    use crate::device::fingerprint::Fingerprint;
+    use crate::units::Timestamp;
+
+    fn fingerprint(id: &str, vendor: &str, product: &str, names: &str) -> Fingerprint {
+        let product = if product.is_empty() {
+            String::new()
+        } else {
+            format!("product = {product:?}\n")
+        };
+        let text = format!("vendor = {vendor:?}\nkind = \"x\"\n{product}{names}");
+        Fingerprint::from_toml(id, &text, id).unwrap()
+    }
+
+    fn catalog() -> Catalog {
+        let shared: Vec<Shared> =
+            toml::from_str::<std::collections::BTreeMap<String, Vec<Shared>>>(
+                r#"
+            [[shared]]
+            why = "time servers"
+            suffix = ["pool.ntp.org"]
+            [[shared]]
+            why = "Tuya"
+            platform = "Tuya"
+            suffix = ["tuyaus.com"]
+            [[shared]]
+            why = "social networks"
+            personal = true
+            suffix = ["instagram.com", "whatsapp.net", "facebook.com", "snapchat.com"]
+            "#,
+            )
+            .unwrap()
+            .remove("shared")
+            .unwrap();
+        Catalog::new(
+            vec![
+                fingerprint("nest", "Nest", "", "[names]\nsuffix = [\"nest.com\"]"),
+                fingerprint("nest-cam-indoor", "Nest", "Cam Indoor", "[names]\nexact = [\"nexus.dropcam.com\"]"),
+                fingerprint("nest-cam-iq", "Nest", "Cam IQ", "[names]\nexact = [\"nexus.dropcam.com\", \"iq.dropcam.com\"]"),
+                fingerprint("wemo", "Belkin", "WeMo Switch", "[names]\nsuffix = [\"xbcs.net\"]\n[mac]\noui = [\"ec:1a:59\"]\n[dhcp]\nhost_name = [\"wemo*\"]"),
+                fingerprint("ring", "Ring", "", "[names]\nsuffix = [\"ring.com\"]\n[[addresses]]\nprefix = \"192.0.2.7/32\"\nlearned = \"2024-03-05\""),
+                fingerprint("hub", "Hub", "", "[names]\nhint = [\"a.search.com\", \"b.search.com\", \"c.search.com\", \"d.search.com\"]"),
+            ],
+            shared,
+        )
+    }
+
+    fn seen(things: &[(EvidenceKind, &str)]) -> Vec<Evidence> {
+        let evidence = |&(kind, value): &(EvidenceKind, &str)| Evidence {
+            kind,
+            value: value.to_owned(),
+            at: Timestamp(0),
+        };
+        things.iter().map(evidence).collect()
+    }
+
+    fn names(names: &[&str]) -> Identification {
+        let evidence: Vec<_> = names
+            .iter()
+            .map(|&name| (EvidenceKind::Dns, name))
+            .collect();
+        identify(&catalog(), &seen(&evidence))
+    }
+
+    fn scores(answer: &Identification) -> Vec<(&str, f64)> {
+        let rounded = |c: &Candidate| (c.score * 100.0).round() / 100.0;
+        answer
+            .candidates
+            .iter()
+            .map(|c| (c.id.as_str(), rounded(c)))
+            .collect()
+    }
+
+    #[test]
+    fn a_unique_name_settles_it() {
+        // A vendor's domain speaks with 0.9; nothing speaks against.
+        assert_eq!(
+            scores(&names(&["api.xbcs.net", "0.pool.ntp.org"])),
+            [("wemo", 0.9)]
+        );
+        // Two names under one rule are one piece of evidence.
+        assert_eq!(
+            scores(&names(&["api.xbcs.net", "nat.xbcs.net"])),
+            [("wemo", 0.9)]
+        );
+    }
+
+    #[test]
+    fn products_that_share_a_name_stay_candidates() {
+        let both = names(&["nexus.dropcam.com"]);
+        // 0.95 for the vendor, half of it each.
+        assert_eq!(
+            scores(&both),
+            [("nest-cam-indoor", 0.48), ("nest-cam-iq", 0.48)]
+        );
+        assert_eq!(both.name().as_deref(), Some("Nest Cam {Indoor|IQ}"));
+        // A name of its own settles it: 1 - 0.05^2 = 0.9975 for the vendor; masses 0.64 against 0.64 + 3.0, odds 0.9 against
+        // 37, of which 97 % is the IQ's and the Indoor's 2 % is cut.
+        assert_eq!(
+            scores(&names(&["nexus.dropcam.com", "iq.dropcam.com"])),
+            [("nest-cam-iq", 0.97)]
+        );
+        // What no product explains is the vendor's.
+        assert_eq!(names(&["home.nest.com"]).name().as_deref(), Some("Nest"));
+    }
+
+    #[test]
+    fn what_everybody_asks_for_names_nobody() {
+        let tuya = names(&["a3.tuyaus.com", "pool.ntp.org"]);
+        assert_eq!(
+            (scores(&tuya), tuya.platform.as_deref()),
+            (vec![], Some("Tuya"))
+        );
+        assert_eq!(names(&[]), Identification::default());
+        // Two hints are too few (1 - 0.83^2 = 0.31), three are enough (0.43), but not on a rented cloud.
+        assert_eq!(scores(&names(&["a.search.com", "b.search.com"])), []);
+        let three = ["a.search.com", "b.search.com", "c.search.com"];
+        assert_eq!(scores(&names(&three)), [("hub", 0.43)]);
+        assert_eq!(
+            scores(&names(&[&three[..], &["a3.tuyaus.com"]].concat())),
+            []
+        );
+    }
+
+    #[test]
+    fn a_telephone_is_no_plug() {
+        // Two vendors' applications: each agrees with half of the evidence, 0.9 * 0.5^1.5 = 0.32.
+        assert_eq!(scores(&names(&["api.xbcs.net", "api.ring.com"])), []);
+        // One application among messengers and a news reader's strangers: agreement 2.3 / (2.3 + 3 * 0.5 + 5 * 0.15).
+        let phone = [
+            "api.ring.com",
+            "i.instagram.com",
+            "e2.whatsapp.net",
+            "graph.facebook.com",
+            "a.one.org",
+            "b.two.org",
+            "c.three.org",
+            "d.four.org",
+            "e.five.org",
+        ];
+        assert_eq!(scores(&names(&phone[..4])), [("ring", 0.42)]);
+        assert_eq!(scores(&names(&phone)), []);
+        // A vendor's web pages say half as much as its servers: 0.5 alone, nothing among strangers.
+        assert_eq!(scores(&names(&["www.ring.com"])), [("ring", 0.5)]);
+        assert_eq!(
+            scores(&names(&[
+                "www.ring.com",
+                "a.one.org",
+                "b.two.org",
+                "c.three.org"
+            ])),
+            []
+        );
+    }
+
+    #[test]
+    fn weak_evidence_adds_up() {
+        let catalog = catalog();
+        let card = (EvidenceKind::Oui, "EC:1A:59:00:00:01");
+        // A card alone: 0.5. With a host name: 1 - 0.5 * 0.2 = 0.9.
+        assert_eq!(scores(&identify(&catalog, &seen(&[card]))), [("wemo", 0.5)]);
+        let both = [(EvidenceKind::DhcpHost, "WeMo-1234"), card];
+        let answer = identify(&catalog, &seen(&both));
+        assert_eq!(scores(&answer), [("wemo", 0.9)]);
+        assert_eq!(
+            answer
+                .support
+                .iter()
+                .map(|s| (s.evidence, s.strength))
+                .collect::<Vec<_>>(),
+            [(0, 0.8), (1, 0.5)]
+        );
+        // The order of the evidence changes nothing.
+        assert_eq!(
+            identify(&catalog, &seen(&[both[1], both[0]])).candidates,
+            answer.candidates
+        );
+        assert_eq!(
+            scores(&identify(
+                &catalog,
+                &seen(&[(EvidenceKind::Address, "192.0.2.7")])
+            )),
+            [("ring", 0.6)]
+        );
+        assert_eq!(
+            scores(&identify(
+                &catalog,
+                &seen(&[(EvidenceKind::Dns, "192.0.2.7")])
+            )),
+            [("ring", 0.6)]
+        );
+        assert_eq!(
+            scores(&identify(
+                &catalog,
+                &seen(&[(EvidenceKind::Prefix, "192.0.2.7/24")])
+            )),
+            []
+        );
+    }
+
+    #[test]
+    fn hostile_values_name_nobody() {
+        let catalog = catalog();
+        let long = "x.".repeat(10_000);
+        for value in [
+            "",
+            ".",
+            "..",
+            "\u{7f}\u{0}",
+            "::::",
+            "/",
+            "tcp/0",
+            "tcp/99999",
+            "ff",
+            "é:é:é",
+            long.as_str(),
+        ] {
+            for kind in [
+                EvidenceKind::Dns,
+                EvidenceKind::Oui,
+                EvidenceKind::Address,
+                EvidenceKind::Port,
+                EvidenceKind::Mdns,
+            ] {
+                assert_eq!(
+                    scores(&identify(&catalog, &seen(&[(kind, value)]))),
+                    [],
+                    "{kind} {value:?}"
+                );
+            }
+        }
     }
 }
