@@ -12,6 +12,7 @@
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
 pub mod capture;
+pub mod device;
 pub mod flow;
 pub mod packet;
 pub mod rate;
