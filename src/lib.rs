@@ -14,6 +14,7 @@
 pub mod capture;
 pub mod device;
 pub mod flow;
+pub mod inference;
 pub mod packet;
 pub mod rate;
 pub mod units;

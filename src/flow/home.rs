@@ -337,7 +337,7 @@ mod tests {
         for (side, last) in [(began, one.1), (began.other(), two.1)] {
             macs[side.index()] = (last > 0).then_some(Mac([2, 0, 0, 0, 0, last]));
         }
-        let mut flow = Flow::new(Timestamp(0), began, began, macs, 0);
+        let mut flow = Flow::new(Timestamp(0), began, began, macs);
         flow.sent[began.index()].bytes = bytes;
         flow.sent[began.index()].packets = bytes / 100;
         (key, flow)

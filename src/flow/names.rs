@@ -1,6 +1,7 @@
 //! Names in the clear: who asked for what, which address was the answer, which server a flow named.
 
 use crate::flow::bounded::Bounded;
+use crate::flow::key::FlowKey;
 use crate::units::{Mac, Timestamp};
 use hashbrown::HashMap;
 use std::net::IpAddr;
@@ -80,6 +81,8 @@ pub struct Answer {
     pub alias: bool,
     /// Who asked.
     pub asker: IpAddr,
+    /// The flow that the latest answer came in.
+    pub via: FlowKey,
     /// The first answer.
     pub first: Timestamp,
     /// The latest answer.
@@ -212,15 +215,8 @@ impl NameBook {
         }
     }
 
-    /// Notes that an answer to `asker` gave `address` for `name`.
-    pub fn answer(
-        &mut self,
-        address: IpAddr,
-        name: &Arc<str>,
-        alias: bool,
-        asker: IpAddr,
-        at: Timestamp,
-    ) {
+    /// Notes that an answer gave `address`.
+    pub fn answer(&mut self, address: IpAddr, answer: Answer) {
         let mut lost = 0;
         let answers = self.answers.entry(
             address,
@@ -230,26 +226,22 @@ impl NameBook {
         );
         self.evicted += lost;
         let Some(answers) = answers else { return };
-        let known = answers.iter_mut().find(|answer| {
-            answer.asker == asker && (Arc::ptr_eq(&answer.name, name) || answer.name == *name)
+        let known = answers.iter_mut().find(|known| {
+            known.asker == answer.asker
+                && (Arc::ptr_eq(&known.name, &answer.name) || known.name == answer.name)
         });
         match known {
-            Some(answer) => {
-                answer.first = answer.first.min(at);
-                answer.last = answer.last.max(at);
+            Some(known) => {
+                known.first = known.first.min(answer.first);
+                known.last = known.last.max(answer.last);
+                known.via = answer.via;
             }
             None => {
                 if answers.len() >= NAMES_AN_ADDRESS {
                     answers.remove(0);
                     self.evicted += 1;
                 }
-                answers.push(Answer {
-                    name: name.clone(),
-                    alias,
-                    asker,
-                    first: at,
-                    last: at,
-                });
+                answers.push(answer);
             }
         }
     }
@@ -315,6 +307,8 @@ impl NameBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::key::Endpoint;
+    use crate::packet::dissect::Protocol;
 
     fn host(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
@@ -338,9 +332,21 @@ mod tests {
     #[test]
     fn an_address_keeps_its_latest_names() {
         let mut book = NameBook::default();
+        let end = |last| Endpoint {
+            address: host(last),
+            port: 53,
+        };
         for i in 0..20i64 {
             let name = book.hear(NameKind::Dns, &format!("n{i}.example"));
-            book.answer(host(9), &name, false, host(2), Timestamp(i));
+            let answer = Answer {
+                name,
+                alias: false,
+                asker: host(2),
+                via: FlowKey::between(Protocol::UDP, end(2), end(1)),
+                first: Timestamp(i),
+                last: Timestamp(i),
+            };
+            book.answer(host(9), answer);
         }
         let names: Vec<&str> = book.of_address(host(9)).iter().map(|a| &*a.name).collect();
         assert_eq!(names.len(), NAMES_AN_ADDRESS);

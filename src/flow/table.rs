@@ -5,14 +5,19 @@
 //! of spoofed addresses may fill the folded entries too: what goes then is counted as lost, and the busy stay.
 
 use crate::flow::bounded::Bounded;
+use crate::flow::counter::CounterSlot;
 use crate::flow::key::{End, FlowKey};
-use crate::flow::names::{NameKind, Sighting};
+use crate::flow::names::{Answer, NameKind, Sighting};
+use crate::flow::shape::Shape;
 use crate::rate::Cells;
 use crate::units::{Mac, Span, Timestamp};
 use std::sync::Arc;
 
 /// Names kept of one flow.
 const NAMES_A_FLOW: usize = 4;
+/// Payload packets of a flow that are looked at for a server's name. A ClientHello comes in the first few, each at least a
+/// byte; a flow seen from its middle has none.
+const PATIENCE: u8 = 100;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -46,8 +51,21 @@ pub struct Flow {
     pub local: End,
     /// How many flows were folded into this entry; 0 for a flow of its own.
     pub folded: u64,
+    /// Answers that gave the server's address before the flow began.
+    pub looked_up: Vec<Answer>,
     /// Payload packets left to look at for a server name.
     pub patience: u8,
+    /// How it looks once names and addresses are set aside; only of flows seen behind NAT, or to learn from.
+    pub traits: Option<Box<Traits>>,
+}
+
+/// What tells a flow's device where names and addresses do not.
+#[derive(Clone, Debug, Default)]
+pub struct Traits {
+    /// Sizes, clocks, windows.
+    pub shape: Shape,
+    /// Its place among the IP identification counters.
+    pub counter: CounterSlot,
 }
 
 impl Flow {
@@ -68,7 +86,9 @@ impl Flow {
             began,
             local,
             folded: 0,
-            patience,
+            looked_up: Vec::new(),
+            patience: PATIENCE,
+            traits: None,
         }
     }
 
@@ -186,7 +206,7 @@ impl FlowTable {
             self.lost.bytes += gone.bytes();
             self.bins = self.bins.saturating_sub(gone.cells.len() as u64);
         }
-        let mut entry = Flow::new(flow.span.start, flow.began, flow.local, flow.macs, 0);
+        let mut entry = Flow::new(flow.span.start, flow.began, flow.local, flow.macs);
         entry.fold(flow);
         entry.cells.shrink();
         self.folded.insert(key, entry);
@@ -258,7 +278,7 @@ mod tests {
         };
         let index = table
             .find(&key)
-            .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2], 0)));
+            .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2])));
         let sender = if up { local } else { local.other() };
         table.count(index, sender, at, at.0 / 1_000_000_000, bytes);
     }
