@@ -7,15 +7,13 @@ use crate::units::{Span, Timestamp};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A DNS answer that gave a flow's server address.
+/// A name whose DNS answer held a flow's server address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The name that was asked for, in lower case without the last dot; canonical names on the way are answers of their own.
+pub struct LookedUp {
+    /// The name that was asked for, or an alias on the way to the address; in lower case without the last dot.
     pub name: Arc<str>,
-    /// When it was answered.
-    pub at: Timestamp,
-    /// The flow it was answered in, as an index among the facts; `None` where that flow is not among them.
-    pub asker: Option<usize>,
+    /// The first such answer of the capture.
+    pub first: Timestamp,
 }
 
 /// One flow between the home and a server.
@@ -43,6 +41,9 @@ pub struct FlowFacts {
     pub asked: Vec<Arc<str>>,
     /// Names the flow itself called its server: TLS, QUIC, HTTP.
     pub called: Vec<Arc<str>>,
-    /// Look-ups of this server's address, in order of time.
-    pub answers: Vec<Answer>,
+    /// Names whose answers held this server's address, at any time of the capture.
+    pub looked_up: Vec<LookedUp>,
+    /// The DNS flow that was told this address within the two seconds before this flow began, as an index among the facts;
+    /// `None` where there is none, or more than one.
+    pub asker: Option<usize>,
 }

@@ -12,8 +12,6 @@ use crate::units::Span;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A connection this soon after its server's address was looked up is the asker's.
-const AT_ONCE: Duration = Duration::from_secs(2);
 /// Ticks a second that network stacks count TCP timestamps in.
 const TICKS: [f64; 5] = [1000.0, 250.0, 100.0, 10.0, 2.0];
 /// How far apart two views of one clock's zero may lie, in seconds: delays on the way, and the clock's drift over hours.
@@ -46,17 +44,18 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether it was clearly seen to count its packets: only such hosts can be told apart by their counters.
+    pub fn counts(&self) -> bool {
+        self.counter.is_some_and(|seen| seen.is_counter() && seen.packets >= 10)
+    }
+
     /// Whether the two are certainly different hosts: both count, and both counted during the same minutes.
     pub fn differs_from(&self, other: &Self) -> bool {
-        let counting = |host: &Self| {
-            host.counter
-                .filter(|seen| seen.is_counter() && seen.packets >= 10)
-        };
-        let (Some(a), Some(b)) = (counting(self), counting(other)) else {
+        let (Some(a), Some(b)) = (self.counter, other.counter) else {
             return false;
         };
         let together = a.last.min(b.last).since(a.first.max(b.first));
-        together > Duration::from_secs(120)
+        self.counts() && other.counts() && together > Duration::from_secs(120)
     }
 }
 
@@ -172,20 +171,10 @@ fn tie_clocks(flows: &[FlowFacts], sets: &mut Sets) {
     }
 }
 
-/// A connection right after a look-up of its server is the asker's, if nobody else asked just then, and if nothing of the
-/// two says otherwise.
+/// A connection right after a look-up of its server is the asker's, if nothing of the two says otherwise.
 fn tie_look_ups(flows: &[FlowFacts], lines: &[Option<u32>], sets: &mut Sets) {
     for (index, flow) in flows.iter().enumerate() {
-        let just_before = |at| at <= flow.span.start && flow.span.start.since(at) <= AT_ONCE;
-        let mut askers: Vec<usize> = flow
-            .answers
-            .iter()
-            .filter(|answer| just_before(answer.at))
-            .filter_map(|answer| answer.asker)
-            .collect();
-        askers.sort_unstable();
-        askers.dedup();
-        let &[asker] = askers.as_slice() else {
+        let Some(asker) = flow.asker else {
             continue;
         };
         let Some(look_up) = flows.get(asker).filter(|asking| asking.owner == flow.owner) else {
