@@ -39,7 +39,7 @@ pub struct Attribution {
     pub hosts: Vec<usize>,
     /// Indices of its flows, rising.
     pub flows: Vec<usize>,
-    /// Candidates with their scores in nats, best first.
+    /// Candidates, best first, with how far each is believed, 0 to 1: its share of the odds among all suspects and nobody.
     pub candidates: Vec<(FingerprintIndex, f64)>,
     /// What speaks for the best candidate, strongest first.
     pub evidence: Vec<Clue>,
@@ -55,6 +55,17 @@ struct Case<'a> {
 impl Case<'_> {
     fn score(&self, index: FingerprintIndex) -> f64 {
         self.suspects.get(&index).map_or(0.0, Suspicion::score)
+    }
+
+    /// Share of the odds among all suspects and nobody.
+    fn belief(&self, index: FingerprintIndex) -> f64 {
+        let mine = self.score(index);
+        let all = self
+            .suspects
+            .values()
+            .map(|one| (one.score() - mine).exp())
+            .sum::<f64>();
+        1.0 / (all + (-mine).exp())
     }
 }
 
@@ -117,8 +128,11 @@ fn settle(cases: &[Case<'_>], dossier: &Dossier<'_>) -> Vec<Option<FingerprintIn
     let suspected = |case: &&Case<'_>| case.suspects.values().any(|one| one.firm() >= ENOUGH);
     // Only hosts that count their packets can be told to be different, so only among these does one decision bear on
     // another; there are few of them, and the many others are decided each by itself.
-    let (mut open, free): (Vec<usize>, Vec<usize>) =
-        cases.iter().filter(suspected).map(|case| case.at).partition(|&at| counts(cases, at));
+    let (mut open, free): (Vec<usize>, Vec<usize>) = cases
+        .iter()
+        .filter(suspected)
+        .map(|case| case.at)
+        .partition(|&at| counts(cases, at));
     let decide = |open: &[usize], which: &[usize], settled: &[Option<FingerprintIndex>]| {
         let sure = which.iter().filter_map(|&at| {
             let (ahead, index) = lead(cases.get(at)?, cases, open, settled, dossier)?;
@@ -133,7 +147,10 @@ fn settle(cases: &[Case<'_>], dossier: &Dossier<'_>) -> Vec<Option<FingerprintIn
     }
     loop {
         let sure = decide(&open, &open, &settled);
-        let Some(&(_, at, index)) = sure.iter().max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))) else {
+        let Some(&(_, at, index)) = sure
+            .iter()
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+        else {
             return settled;
         };
         if let Some(slot) = settled.get_mut(at) {
@@ -257,20 +274,14 @@ fn in_common(case: &Case<'_>, flows: &[FlowFacts]) -> Option<String> {
         .filter(worth)
         .collect();
     let first = own.first()?;
-    if case.host.flows.len() > 1
-        && case
-            .host
-            .counter
-            .is_some_and(|seen| seen.is_counter() && seen.packets >= 10)
-    {
+    if case.host.flows.len() > 1 && case.host.counts() {
         return Some(format!("host {}", case.at));
     }
     let name = own
         .iter()
         .flat_map(|flow| {
-            flow.called
-                .iter()
-                .chain(flow.looked_up.iter().map(|told| &told.name))
+            let called = flow.called.iter().map(|(_, name)| name);
+            called.chain(flow.looked_up.iter().map(|told| &told.name))
         })
         .next();
     Some(match (name, first.remote) {
@@ -336,11 +347,14 @@ fn attribution(verdict: Verdict, mut hosts: Vec<usize>, cases: &[Case<'_>]) -> A
         Verdict::Ambiguous(set) => set.clone(),
         Verdict::Unknown(_) => Vec::new(),
     };
-    let best_score =
-        |index: FingerprintIndex| of_group().map(|case| case.score(index)).fold(0.0, f64::max);
+    let believed = |index: FingerprintIndex| {
+        of_group()
+            .map(|case| case.belief(index))
+            .fold(0.0, f64::max)
+    };
     let mut candidates: Vec<(FingerprintIndex, f64)> = named
         .iter()
-        .map(|&index| (index, best_score(index)))
+        .map(|&index| (index, believed(index)))
         .collect();
     candidates.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let mut evidence: Vec<Clue> = Vec::new();

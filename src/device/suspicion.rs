@@ -10,6 +10,7 @@ use super::fingerprint::{Address, Fingerprint, Port};
 use super::habits::{port_of, Habits, Service};
 use crate::flow::facts::FlowFacts;
 use crate::flow::host::Host;
+use crate::flow::names::NameKind;
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -23,13 +24,14 @@ const LEARNED: f64 = 3.0;
 const FLOWS_AT_MOST: usize = 512;
 
 /// How something was recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClueKind {
     /// It asked a DNS server for this name.
     Asked,
-    /// Its server goes by this name.
-    Server,
+    /// It called its server by this name: TLS, QUIC or HTTP.
+    Called(NameKind),
+    /// A look-up of this name gave its server's address.
+    LookedUp,
     /// Its server is under a domain that it was seen to use.
     Domain,
     /// Its server has this address.
@@ -42,6 +44,23 @@ pub enum ClueKind {
     Stack,
     /// Its packet counter runs at the device's pace.
     Pace,
+}
+
+impl ClueKind {
+    /// The word reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => NameKind::Dns.as_str(),
+            Self::Called(kind) => kind.as_str(),
+            Self::LookedUp => "dns_answer",
+            Self::Domain => "domain",
+            Self::Address => "address",
+            Self::Prefix => "prefix",
+            Self::Looks => "looks",
+            Self::Stack => "stack",
+            Self::Pace => "pace",
+        }
+    }
 }
 
 /// One piece of evidence.
@@ -185,8 +204,8 @@ impl<'a> Dossier<'a> {
         for name in &flow.asked {
             self.name(name, ClueKind::Asked, 1.0, at, found);
         }
-        for name in &flow.called {
-            self.name(name, ClueKind::Server, 1.0, at, found);
+        for (kind, name) in &flow.called {
+            self.name(name, ClueKind::Called(*kind), 1.0, at, found);
         }
         // What the flow itself calls its server is surer than who else was told its address.
         if flow.called.is_empty() {
@@ -194,7 +213,7 @@ impl<'a> Dossier<'a> {
                 let trust = if told.first <= at { 1.0 } else { 0.6 };
                 self.name(
                     &told.name,
-                    ClueKind::Server,
+                    ClueKind::LookedUp,
                     trust,
                     told.first.max(at),
                     found,
@@ -288,14 +307,13 @@ impl<'a> Dossier<'a> {
                     _ => 0.7,
                 };
                 // A server that goes by another name is a shared front, or has changed hands.
-                let names = || {
-                    flow.called.iter().chain(
-                        flow.looked_up
-                            .iter()
-                            .filter(|told| told.first <= at)
-                            .map(|told| &told.name),
-                    )
-                };
+                let called = flow.called.iter().map(|(_, name)| name);
+                let told = flow
+                    .looked_up
+                    .iter()
+                    .filter(|told| told.first <= at)
+                    .map(|told| &told.name);
+                let names = || called.clone().chain(told.clone());
                 let mine = |name: &str| matches!(self.catalog.by_name(name), NameMatch::Known(known) if known.fingerprints.contains(&index));
                 let strange = names().next().is_some() && !names().any(|name| mine(name));
                 let nats = if strange { nats.min(2.5) } else { nats };

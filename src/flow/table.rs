@@ -70,13 +70,7 @@ pub struct Traits {
 
 impl Flow {
     /// A flow that begins at `at`.
-    pub fn new(
-        at: Timestamp,
-        began: End,
-        local: End,
-        macs: [Option<Mac>; 2],
-        patience: u8,
-    ) -> Self {
+    pub fn new(at: Timestamp, began: End, local: End, macs: [Option<Mac>; 2]) -> Self {
         Self {
             span: Span::at(at),
             sent: [Tally::default(); 2],
