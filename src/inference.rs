@@ -91,8 +91,8 @@ pub struct Census {
     pub dns_messages: u64,
     /// Multicast DNS and LLMNR messages.
     pub local_dns_messages: u64,
-    /// DNS messages only the second parser could read.
-    pub dns_fallbacks: u64,
+    /// DNS messages over TCP of which a segment held only a part.
+    pub dns_split: u64,
     /// DNS messages of which nothing or only a part could be read.
     pub dns_damaged: u64,
     /// Packets whose IP header gave no length: the frame's was taken.
@@ -112,7 +112,7 @@ pub struct Census {
 /// Distinct names overheard, sorted.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Names {
-    /// Asked by DNS, multicast DNS or LLMNR.
+    /// Asked by DNS.
     pub dns: Vec<String>,
     /// Server names of TLS.
     pub sni: Vec<String>,

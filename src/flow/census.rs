@@ -22,8 +22,8 @@ pub struct Census {
     pub dns_messages: u64,
     /// Multicast DNS and LLMNR messages.
     pub local_dns_messages: u64,
-    /// DNS messages that the fast parser refused and the second one read.
-    pub dns_fallbacks: u64,
+    /// DNS messages over TCP of which a segment held only a part.
+    pub dns_split: u64,
     /// DNS messages of which nothing or only a part could be read.
     pub dns_damaged: u64,
     /// Packets whose IP header gave no length: the frame's was taken.

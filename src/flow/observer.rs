@@ -3,15 +3,15 @@
 //! Each frame is read once and borrowed; memory grows with flows, names and active seconds up to fixed caps, never with
 //! packets.
 
-use crate::capture::frame::Frame;
+use crate::capture::Frame;
 use crate::flow::census::Census;
 use crate::flow::counter::CounterTracks;
 use crate::flow::ear::{Ear, Heard};
 use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
-use crate::flow::table::{Flow, FlowTable, Lost, Traits};
-use crate::packet::dissect::{dissect, Packet};
+use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
+use crate::packet::dissect::{dissect, Packet, Tcp};
 use crate::rate::Grid;
 use crate::units::{nanos, Span, Timestamp};
 use ipnet::IpNet;
@@ -56,6 +56,7 @@ pub struct Observer {
     guess: Guess,
     window: Option<Span>,
     clock: BinClock,
+    serials: u64,
     /// The flow of the packet before: two packets in three belong to the same one.
     latest: Option<(FlowKey, usize)>,
 }
@@ -127,6 +128,7 @@ impl Observer {
             guess: Guess::default(),
             window: None,
             clock: BinClock::new(settings.bin),
+            serials: 0,
             latest: None,
             settings,
         }
@@ -182,6 +184,9 @@ impl Observer {
                 traits.shape.receive(packet.payload_len);
             }
         }
+        if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
+            open(flow, sender, tcp);
+        }
         if !packet.payload.is_empty() {
             self.ear.listen(
                 Heard {
@@ -190,7 +195,6 @@ impl Observer {
                     key,
                     sender,
                     flow,
-                    slot: index,
                 },
                 &mut self.names,
                 &mut self.census,
@@ -205,6 +209,8 @@ impl Observer {
         macs[sender.index()] = packet.macs.source;
         macs[sender.other().index()] = packet.macs.destination;
         let mut flow = Flow::new(at, sender, local, macs);
+        self.serials += 1;
+        flow.serial = self.serials;
         let (near, far) = (key.end(local).address, key.end(local.other()).address);
         flow.looked_up = self
             .names
@@ -244,4 +250,17 @@ fn owner(packet: &Packet<'_>) -> u32 {
         let [_, _, a, b, c, d] = mac.0;
         u32::from_be_bytes([a, b, c, d])
     })
+}
+
+const SYN: u8 = 0x02;
+
+/// Notes who opens a connection. A SYN on a port used before begins a new search for a name.
+fn open(flow: &mut Flow, sender: End, tcp: &Tcp<'_>) {
+    if tcp.is_syn() {
+        flow.client = Some(sender);
+        flow.isn = Some(tcp.sequence);
+        flow.patience = PATIENCE;
+    } else if tcp.is_syn_ack() {
+        flow.client = Some(sender.other());
+    }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 const NAMES_A_FLOW: usize = 4;
 /// Payload packets of a flow that are looked at for a server's name. A ClientHello comes in the first few, each at least a
 /// byte; a flow seen from its middle has none.
-const PATIENCE: u8 = 100;
+pub const PATIENCE: u8 = 100;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -53,6 +53,12 @@ pub struct Flow {
     pub folded: u64,
     /// Answers that gave the server's address before the flow began.
     pub looked_up: Vec<Answer>,
+    /// Its number among all flows, never given twice.
+    pub serial: u64,
+    /// The end that opened the connection, where that was seen.
+    pub client: Option<End>,
+    /// Sequence number of the client's SYN.
+    pub isn: Option<u32>,
     /// Payload packets left to look at for a server name.
     pub patience: u8,
     /// How it looks once names and addresses are set aside; only of flows seen behind NAT, or to learn from.
@@ -81,6 +87,9 @@ impl Flow {
             local,
             folded: 0,
             looked_up: Vec::new(),
+            serial: 0,
+            client: None,
+            isn: None,
             patience: PATIENCE,
             traits: None,
         }

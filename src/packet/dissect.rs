@@ -4,7 +4,7 @@
 //! step, and the parsers of the ecosystem take 90 and more; `tests/dissect_oracle.rs` holds this one to etherparse's
 //! answers. Sizes come from the IP header, never from what was captured: captures cut at 54 bytes count right.
 
-use crate::capture::frame::Frame;
+use crate::capture::Frame;
 use crate::packet::link::{network, Macs, Skip};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -397,7 +397,7 @@ fn ports<'a>(mut packet: Packet<'a>, bytes: &[u8]) -> Packet<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::frame::LinkType;
+    use crate::capture::LinkType;
     use crate::units::Timestamp;
 
     fn raw(data: &[u8], wire_len: u32) -> Result<Packet<'_>, Skip> {

@@ -1,6 +1,6 @@
 //! From a frame's first byte to its IP header: Ethernet with VLAN tags, PPPoE, cooked, loopback and raw captures.
 
-use crate::capture::frame::{Frame, LinkType};
+use crate::capture::{Frame, LinkType};
 use crate::units::Mac;
 
 /// VLAN tags and PPPoE headers followed before a frame counts as malformed. Provider networks use two or three; tshark
