@@ -279,7 +279,8 @@ impl Catalog {
             .collect()
     }
 
-    fn indexed(&self) -> impl Iterator<Item = (FingerprintIndex, &Fingerprint)> {
+    /// All of them with their places, in order of id.
+    pub fn indexed(&self) -> impl Iterator<Item = (FingerprintIndex, &Fingerprint)> {
         (0u32..).map(FingerprintIndex).zip(&self.fingerprints)
     }
 

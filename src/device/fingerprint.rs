@@ -8,6 +8,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::habits::Habits;
+
 /// A device, or every device of a vendor, and how it shows on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +45,9 @@ pub struct Fingerprint {
     /// What it says of itself when it asks for an address.
     #[serde(default, skip_serializing_if = "Dhcp::is_empty")]
     pub dhcp: Dhcp,
+    /// How it behaves, where that was learned from a capture of it.
+    #[serde(default, skip_serializing_if = "Habits::is_empty")]
+    pub habits: Habits,
 }
 
 /// Server names, from what settles a question to what merely hints.
@@ -90,7 +95,7 @@ pub struct Address {
 pub struct Day(pub jiff::civil::Date);
 
 /// A transport and a port, `tcp/8883`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port {
     /// UDP where true, TCP where false.
     pub udp: bool,
