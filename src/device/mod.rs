@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod habits;
 pub mod identify;
+pub mod inventory;
 pub mod learn;
 pub mod load;
 pub mod pattern;
