@@ -4,7 +4,7 @@
 //! for the same names, products of one vendor share a cloud, and a telephone asks for every vendor's cloud. So evidence is
 //! weighed in two steps:
 //!
-//! 1. **Vendor.** Each distinct rule that knows something seen speaks for its vendors with a strength (see [`strength`]),
+//! 1. **Vendor.** Each distinct rule that knows something seen speaks for its vendors with a strength (see `evidence.rs`),
 //!    divided by the number of vendors that share the rule. Independent pieces combine as 1 - product(1 - strength). What
 //!    speaks for *other* vendors, or for a person's own device, speaks against: the result is multiplied by the share of
 //!    evidence that agrees, to the power 3/2, so that of two vendors that contradict each other neither is named. One
