@@ -438,13 +438,14 @@ mod tests {
 
     #[test]
     fn the_volume_of_balls() {
-        // 2 in one dimension, pi r^2 in two, 4/3 pi r^3 in three.
+        use std::f64::consts::{FRAC_PI_4, PI};
+        // 2 r in one dimension, pi r^2 in two, 4/3 pi r^3 in three.
         for (n, r, volume) in [
-            (1.0, 0.25, 0.5),
-            (2.0, 0.5, 0.785_398_163),
-            (3.0, 1.0, 4.188_790_205),
+            (1.0f64, 0.25f64, 0.5),
+            (2.0, 0.5, FRAC_PI_4),
+            (3.0, 1.0, 4.0 / 3.0 * PI),
         ] {
-            assert!((ln_ball(n, r * r).exp() - volume as f64).abs() < 1e-8);
+            assert!((ln_ball(n, r * r).exp() - volume).abs() < 1e-8);
         }
         assert!((ln_factorial(6.0) - 720f64.ln()).abs() < 1e-9);
         assert!(ln_factorial(0.0).abs() < 1e-9);
