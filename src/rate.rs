@@ -171,9 +171,6 @@ impl Cells {
 
     /// Adds every bin of `other`; with `flipped`, its up is our down.
     pub fn absorb(&mut self, other: &Self, flipped: bool) {
-        if other.open.is_none() {
-            return;
-        }
         let turned = other.iter().map(|mut cell| {
             if flipped {
                 std::mem::swap(&mut cell.up, &mut cell.down);
@@ -182,9 +179,23 @@ impl Cells {
         });
         if self.open.is_none() {
             *self = Self::from_sorted(turned);
+        } else if other.len() < self.len() / 4 || other.first() >= self.open.map(|open| open.index) {
+            // Bins that follow ours, or a few into many: as if their packets came now. A thousand small flows folded into
+            // one cost about what their bins do, not a rewrite each.
+            for cell in turned {
+                self.add(cell.index, cell.up, cell.down);
+            }
         } else {
             *self = Self::from_sorted(Merge::new(self.iter(), turned));
         }
+    }
+
+    /// The first bin, where late ones do not matter: a hint.
+    fn first(&self) -> Option<i64> {
+        Unpack::new(&self.packed)
+            .chain(self.open)
+            .next()
+            .map(|cell| cell.index)
     }
 
     /// How many active bins there are at most (late ones may repeat packed ones).
