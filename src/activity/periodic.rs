@@ -3,9 +3,8 @@
 //! Heartbeats, polls and reconnects make the same spikes as people do. Told apart by three marks: bursts of *like size* in
 //! both directions, *evenly spaced* (a period with some jitter, a beat missing now and then), through *most of the capture*.
 //! Splitting a device's traffic into periodic, user and other events is after T. Hu, D. J. Dubois, D. Choffnes, "BehavIoT:
-//! Measuring Smart Home IoT Behavior Using Network-Inferred Behavior Models", IMC 2023; there by Fourier transform and
-//! autocorrelation of single flows, here by testing the burst times themselves, because a reconnect every 300 to 360 s has no
-//! sharp line in a spectrum.
+//! Measuring Smart Home IoT Behavior Using Network-Inferred Behavior Models", IMC 2023. Tested here are the times of bursts
+//! and not a spectrum, because a reconnect every 300 to 360 s has no sharp line in one.
 //!
 //! The test: were there no rhythm, N bursts of like size would lie anywhere on their span of s periods. How many trains of
 //! b beats on d due slots would one then expect whose gaps are off by u_1 .. u_{b-1} periods with squares that sum to at most
