@@ -216,7 +216,7 @@ impl Pcap {
                 let offset = buffer.offset();
                 return Ok(Some(Step::Damaged(Truncation {
                     message: format!(
-                        "record {record} at byte {offset} claims {captured} bytes, more than any packet has ({MAX_PACKET}): the file is damaged from there on; the {} records before were kept; copy it again, or try `pcapfix`",
+                        "record {record} at byte {offset} claims {captured} bytes, more than any packet has ({MAX_PACKET}): the file is damaged from there on; records kept: {}; copy it again, or try `pcapfix`",
                         self.records
                     ),
                     offset,
@@ -292,10 +292,10 @@ pub(super) fn cut(
     let have = buffer.end() - offset;
     let message = match buffer.broken() {
         Some(reason) => format!(
-            "the compressed data breaks off in {what} {number} (byte {offset} once decompressed): {reason}; the {records} whole records before were kept; copy the file again"
+            "the compressed data breaks off in {what} {number} (byte {offset} once decompressed): {reason}; whole records kept: {records}; copy the file again"
         ),
         None => format!(
-            "the file ends within {what} {number} (byte {offset}: {have} of {wanted} bytes are there); the {records} whole records before were kept; copy the file again, or wait for the capture to end"
+            "the file ends within {what} {number} (byte {offset}: {have} of {wanted} bytes are there); whole records kept: {records}; copy the file again, or wait for the capture to end"
         ),
     };
     Truncation {

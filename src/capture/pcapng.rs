@@ -408,7 +408,7 @@ impl Pcapng {
         let (block, records) = (self.blocks + 1, self.records);
         Step::Damaged(Truncation {
             message: format!(
-                "block {block} at byte {offset} {what}: the file is damaged from there on; the {records} records before were kept; copy it again"
+                "block {block} at byte {offset} {what}: the file is damaged from there on; records kept: {records}; copy it again"
             ),
             offset,
             record: records + 1,
