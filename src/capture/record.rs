@@ -1,5 +1,6 @@
 //! What the two formats hand up: a record and where its bytes lie, or why there is none.
 
+use super::buffer::Buffer;
 use super::error::Truncation;
 use super::frame::LinkType;
 use crate::units::Timestamp;
@@ -56,6 +57,31 @@ pub(super) enum HeaderFault {
 impl From<io::Error> for HeaderFault {
     fn from(error: io::Error) -> Self {
         Self::System(error)
+    }
+}
+
+/// A file that ends, or whose compressed data breaks, within the record or block that began at `offset`.
+pub(super) fn cut(
+    what: &str,
+    number: u64,
+    records: u64,
+    buffer: &Buffer,
+    offset: u64,
+    wanted: u64,
+) -> Truncation {
+    let have = buffer.end() - offset;
+    let message = match buffer.broken() {
+        Some(reason) => format!(
+            "the compressed data breaks off in {what} {number} (byte {offset} once decompressed): {reason}; whole records kept: {records}; copy the file again"
+        ),
+        None => format!(
+            "the file ends within {what} {number} (byte {offset}: {have} of {wanted} bytes are there); whole records kept: {records}; copy the file again, or wait for the capture to end"
+        ),
+    };
+    Truncation {
+        message,
+        offset,
+        record: records + 1,
     }
 }
 
