@@ -308,7 +308,7 @@ fn what_is_no_capture_is_named() {
             "byte-order mark",
         ),
     ] {
-        let error = read(bytes).err().expect(what).to_string();
+        let error = read(bytes).expect_err(what).to_string();
         assert!(
             error.starts_with("test: ") && error.contains(what),
             "{error}"
