@@ -97,12 +97,25 @@ pub struct Cells {
 const LATE_AT_LEAST: usize = 64;
 
 impl Cells {
-    /// Adds bytes to bin `index`.
+    /// Adds bytes to bin `index`; true where that opened a bin.
     #[inline]
-    pub fn add(&mut self, index: i64, up: u64, down: u64) {
+    pub fn add(&mut self, index: i64, up: u64, down: u64) -> bool {
+        if self.add_to_open(index, up, down) {
+            return false;
+        }
+        self.turn(index, up, down);
+        true
+    }
+
+    /// Adds bytes to bin `index` if it is the one being filled; false where it is not.
+    #[inline]
+    pub fn add_to_open(&mut self, index: i64, up: u64, down: u64) -> bool {
         match &mut self.open {
-            Some(open) if open.index == index => open.add(up, down),
-            _ => self.turn(index, up, down),
+            Some(open) if open.index == index => {
+                open.add(up, down);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -138,8 +151,7 @@ impl Cells {
 
     /// Sorts the late bins in among the packed ones.
     fn fold(&mut self) {
-        let cells: Vec<Cell> = self.iter().collect();
-        *self = Self::from_sorted(cells);
+        *self = Self::from_sorted(self.iter());
     }
 
     fn from_sorted(cells: impl IntoIterator<Item = Cell>) -> Self {
@@ -159,9 +171,6 @@ impl Cells {
 
     /// Adds every bin of `other`; with `flipped`, its up is our down.
     pub fn absorb(&mut self, other: &Self, flipped: bool) {
-        if other.open.is_none() {
-            return;
-        }
         let turned = other.iter().map(|mut cell| {
             if flipped {
                 std::mem::swap(&mut cell.up, &mut cell.down);
@@ -170,10 +179,23 @@ impl Cells {
         });
         if self.open.is_none() {
             *self = Self::from_sorted(turned);
+        } else if other.len() < self.len() / 4 || other.first() >= self.open.map(|open| open.index) {
+            // Bins that follow ours, or a few into many: as if their packets came now. A thousand small flows folded into
+            // one cost about what their bins do, not a rewrite each.
+            for cell in turned {
+                self.add(cell.index, cell.up, cell.down);
+            }
         } else {
-            let merged: Vec<Cell> = Merge::new(self.iter(), turned).collect();
-            *self = Self::from_sorted(merged);
+            *self = Self::from_sorted(Merge::new(self.iter(), turned));
         }
+    }
+
+    /// The first bin, where late ones do not matter: a hint.
+    fn first(&self) -> Option<i64> {
+        Unpack::new(&self.packed)
+            .chain(self.open)
+            .next()
+            .map(|cell| cell.index)
     }
 
     /// How many active bins there are at most (late ones may repeat packed ones).
@@ -407,7 +429,7 @@ mod tests {
                 cell.0 += u;
                 cell.1 += d;
                 whole.add(secs(*s), if *up { Direction::Up } else { Direction::Down }, *bytes);
-                if i % 3 == 0 { left.add(*s, u, d) } else { right.add(*s, u, d) }
+                if i % 3 == 0 { left.add(*s, u, d) } else { right.add(*s, u, d) };
             }
             let expected: Vec<_> = expected.into_iter().map(|(i, (u, d))| (i, u, d)).collect();
             prop_assert_eq!(cells(&whole), expected.clone());

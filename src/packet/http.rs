@@ -1,0 +1,164 @@
+//! The host a plain HTTP/1 request is for.
+//!
+//! RFC 9112, section 3 (request line and target); RFC 9110, section 7.2 (Host).
+
+use crate::packet::name;
+
+/// How far into a request its Host header is looked for, in bytes. Browsers and devices send it first or second.
+const HEAD: usize = 4096;
+
+const METHODS: [&[u8]; 9] = [
+    b"GET ",
+    b"POST ",
+    b"PUT ",
+    b"HEAD ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
+];
+
+/// Whether a segment begins like an HTTP/1 request: a look at its first few bytes.
+///
+/// Some devices (the Hue bridge of 2016 among them) send the method in a segment of its own and go on with the target in
+/// the next, so a slash will do; [`host`] then wants the rest of the line.
+pub fn is_request(payload: &[u8]) -> bool {
+    match payload.first() {
+        Some(b'/') => true,
+        // Methods are upper case; most payloads end here.
+        Some(b'A'..=b'Z') => METHODS.iter().any(|method| payload.starts_with(method)),
+        _ => false,
+    }
+}
+
+/// The host of the request that `payload` begins with, in canonical form and without its port; `None` where there is no
+/// request or it names none within the payload.
+pub fn host(payload: &[u8]) -> Option<Box<str>> {
+    if !is_request(payload) {
+        return None;
+    }
+    let head = payload.get(..HEAD).unwrap_or(payload);
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    let first = lines.next()?;
+    if first.starts_with(b"/") && !names_version(first.trim_ascii_end()) {
+        return None;
+    }
+    let target = target_host(first);
+    for line in lines {
+        // A line the payload cuts off may hold half a name.
+        let Some(line) = line.strip_suffix(b"\n") else {
+            break;
+        };
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            break;
+        }
+        let Some((field, value)) = split_at(line, b':') else {
+            continue;
+        };
+        if field.eq_ignore_ascii_case(b"host") {
+            return name::canonical(without_port(value.trim_ascii()));
+        }
+    }
+    name::canonical(without_port(target?))
+}
+
+/// Whether a request line ends as one must.
+fn names_version(line: &[u8]) -> bool {
+    line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+}
+
+/// The host of a target in absolute form, `http://host/path`, as sent to proxies.
+fn target_host(request_line: &[u8]) -> Option<&[u8]> {
+    let (_, target) = split_at(request_line, b' ')?;
+    let (target, _) = split_at(target, b' ')?;
+    let scheme = target.get(..7)?;
+    if !scheme.eq_ignore_ascii_case(b"http://") {
+        return None;
+    }
+    target
+        .get(7..)?
+        .split(|byte| matches!(byte, b'/' | b'?' | b'#'))
+        .next()
+}
+
+/// `host:port` or `[address]:port` without the port.
+fn without_port(host: &[u8]) -> &[u8] {
+    if let Some(address) = host.strip_prefix(b"[") {
+        return split_at(address, b']').map_or(host, |(address, _)| address);
+    }
+    split_at(host, b':').map_or(host, |(host, _)| host)
+}
+
+fn split_at(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|&byte| byte == separator)?;
+    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(request: &str) -> Option<String> {
+        host(request.as_bytes()).map(String::from)
+    }
+
+    #[test]
+    fn the_host_is_found_in_any_case_and_without_its_port() {
+        let request = "GET / HTTP/1.1\r\nUser-Agent: x\r\nhOST:  Device.WeMo.COM:8080 \r\n\r\n";
+        assert_eq!(of(request).unwrap(), "device.wemo.com");
+        assert_eq!(
+            of("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n").unwrap(),
+            "2001:db8::1"
+        );
+        assert_eq!(of("POST /a HTTP/1.1\nHost: a.b\n\n").unwrap(), "a.b");
+    }
+
+    #[test]
+    fn a_proxy_s_request_names_the_host_in_its_target() {
+        assert_eq!(
+            of("GET http://a.example:80/x HTTP/1.0\r\n\r\n").unwrap(),
+            "a.example"
+        );
+        assert_eq!(
+            of("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n").unwrap(),
+            "a.b"
+        );
+    }
+
+    #[test]
+    fn what_is_no_request_or_cut_off_has_no_host() {
+        assert_eq!(of("HTTP/1.1 200 OK\r\nHost: a.b\r\n\r\n"), None);
+        assert_eq!(of("GET / HTTP/1.1\r\nHost: examp"), None);
+        assert_eq!(of("GET / HTTP/1.1\r\n\r\nHost: body.example\r\n"), None);
+        assert_eq!(of("GETTING / HTTP/1.1\r\nHost: a.b\r\n\r\n"), None);
+        assert_eq!(of("GET / HTTP/1.1\r\nHost: \r\n\r\n"), None);
+        assert_eq!(of("GET"), None);
+    }
+
+    #[test]
+    fn the_method_may_have_gone_ahead() {
+        let rest = "/queue HTTP/1.1\r\nHost: bridge.example:80\r\n\r\n";
+        assert_eq!(of(rest).unwrap(), "bridge.example");
+        assert_eq!(of("/etc/hosts\nHost: bridge.example\n"), None);
+    }
+
+    #[test]
+    fn hostile_hosts_are_escaped() {
+        assert_eq!(
+            of("GET / HTTP/1.1\r\nHost: a\x1b[2J\r\n\r\n").unwrap(),
+            r"a\033[2j"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            host(&bytes);
+            host(&[&b"GET "[..], &bytes].concat());
+            host(&[&b"GET / HTTP/1.1\r\nHost:"[..], &bytes, b"\r\n"].concat());
+        }
+    }
+}
