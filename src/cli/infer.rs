@@ -120,6 +120,7 @@ fn settings(args: &InferArgs) -> Settings {
         bin: args.activity.bin,
         flows: args.max_flows,
         home: args.home.clone(),
+        bins_from: args.activity.bins_from,
         traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
     }
 }
