@@ -231,8 +231,8 @@ impl Observer {
     fn begin(&mut self, at: Timestamp, key: FlowKey, sender: End, packet: &Packet<'_>) -> usize {
         let local = self.guess.local(&key, sender, &self.settings.home);
         let mut macs = [None; 2];
-        macs[sender.index()] = packet.macs.source;
-        macs[sender.other().index()] = packet.macs.destination;
+        macs[sender.index()] = packet.macs.source();
+        macs[sender.other().index()] = packet.macs.destination();
         let mut flow = Flow::new(at, sender, local, macs);
         self.serials += 1;
         flow.serial = self.serials;
@@ -271,7 +271,7 @@ impl Observer {
 
 /// Whose identification counter a packet may be on: one number for all that a router sends on, one a card at home.
 fn owner(packet: &Packet<'_>) -> u32 {
-    packet.macs.source.map_or(0, |mac| {
+    packet.macs.source().map_or(0, |mac| {
         let [_, _, a, b, c, d] = mac.0;
         u32::from_be_bytes([a, b, c, d])
     })
