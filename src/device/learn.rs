@@ -7,7 +7,8 @@
 use super::catalog::{Catalog, NameMatch};
 use super::fingerprint::{Address, Day, Fingerprint, Names, Oui, Port};
 use super::habits::{port_of, Habits, Service};
-use crate::flow::counter::CounterTracks;
+use super::suspicion::is_time_server;
+use crate::flow::counter::{CounterSlot, CounterTracks};
 use crate::flow::facts::FlowFacts;
 use crate::flow::home::{is_group, is_private};
 use crate::units::{Mac, Timestamp};
@@ -177,6 +178,7 @@ fn learn_one(
     fingerprint.habits = Habits {
         asks: names.asks.iter().cloned().take(NAMES_AT_MOST).collect(),
         counter_pace: pace(flows, tracks),
+        random_numbers: random_numbers(flows, tracks),
         services: services(flows),
     };
     fingerprint.names = names.names;
@@ -253,12 +255,6 @@ impl Learned<'_> {
             && label.bytes().filter(u8::is_ascii_digit).count() >= 3;
         of_mac || digits(label, u8::is_ascii_digit) >= SERIAL || hex_run
     }
-}
-
-/// Time servers, also those no list has: their names say so, and asking one tells nothing.
-fn is_time_server(name: &str) -> bool {
-    name.split('.')
-        .any(|label| label == "time" || label == "ntp" || label.starts_with("ntp"))
 }
 
 /// The TCP and UDP ports of its servers, without the ones everybody uses.
@@ -345,6 +341,19 @@ fn pace(flows: &[&FlowFacts], tracks: &CounterTracks) -> Option<f64> {
         .filter(|_| u64::from(longest.packets) * 10 >= sent * 8)?;
     // Four digits are more than it repeats with.
     Some((pace * 10_000.0).round() / 10_000.0)
+}
+
+/// Whether its packets are numbered at random: of four packets and more, in three flows and more, hardly any continues another.
+fn random_numbers(flows: &[&FlowFacts], tracks: &CounterTracks) -> bool {
+    let own: Vec<&&FlowFacts> = flows
+        .iter()
+        .filter(|flow| flow.counter != CounterSlot::default())
+        .collect();
+    let lines: BTreeSet<Option<u32>> = own
+        .iter()
+        .map(|flow| tracks.seen(flow.counter).map(|seen| seen.track))
+        .collect();
+    own.len() >= 3 && lines.len() * 10 >= own.len() * 9
 }
 
 fn day_of(at: Timestamp) -> Option<Day> {

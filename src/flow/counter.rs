@@ -6,8 +6,8 @@
 //! track its first packet continues, and is believed to belong there once another flow has carried the line on past it.
 //! Hosts that draw the number at random or per connection get tracks of their own, one a flow, and nothing is claimed of them.
 
-use crate::flow::shape::ttl_class;
-use crate::packet::dissect::Protocol;
+use crate::flow::shape::{timestamp_option, ttl_class};
+use crate::packet::dissect::{Packet, Protocol};
 use crate::units::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,19 +22,91 @@ const SMALL_STEP: u16 = 32;
 const OVERTAKEN: (u16, Duration) = (64, Duration::from_secs(2));
 /// The farthest a line's own leading flow may jump and stay on it: a chat at home with the number running on.
 const JUMP: u16 = 4096;
+/// Mix-ups put right on one line; at the next one it is given up.
+const PURGES_AT_MOST: usize = 8;
 /// How much likelier than chance a packet must continue a line to join it, in nats (20 to 1) ...
 const JOIN: f32 = 3.0;
 /// ... and than continuing any other (4.5 to 1).
 const LEAD: f32 = 1.5;
-/// What another initial TTL costs, in nats: within one protocol a stack keeps to one, between protocols some differ
-/// (a sprinkler controller was seen with 128 for TCP and 255 for UDP).
-const OTHER_TTL: (f32, f32) = (6.0, 3.0);
-/// A line of fewer packets than this is too young to tell its pace: only what follows within seconds may join it.
-const YOUNG: (u32, f32) = (3, 10.0);
+/// What another initial TTL than that of the line's other protocols costs, in nats: most stacks have one for all, but some
+/// differ (a sprinkler controller was seen with 128 for TCP and 255 for UDP). Within one protocol it excludes.
+const OTHER_TTL: f32 = 3.0;
+/// One number in how many a stranger's lands on by chance. There are 65,536, but counters begin at 0 when a device is
+/// switched on, so that the low numbers are crowded.
+const CHANCE: f32 = 8_192.0;
+/// A line of fewer packets than this is too young to tell its pace: only what follows within a minute may join it.
+const YOUNG: (u32, f32) = (3, 60.0);
 
 /// A flow's place among the counters; part of the flow, opaque, set by [`CounterTracks::observe`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CounterSlot(u32);
+
+/// What a packet shows of its sender's network stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Time to live as seen.
+    pub ttl: u8,
+    /// Transport.
+    pub protocol: Protocol,
+    /// Whether its TCP sends timestamps; `None` for other protocols, and where the packet does not tell.
+    pub timestamps: Option<bool>,
+}
+
+impl Stack {
+    /// The stack a packet shows.
+    pub fn of(packet: &Packet<'_>) -> Self {
+        // A reset bears no timestamp whoever sends it, and cut options tell nothing.
+        let telling = packet.tcp.filter(|tcp| tcp.flags & RESET == 0);
+        Self {
+            ttl: packet.ttl,
+            protocol: packet.protocol,
+            timestamps: telling.map(|tcp| timestamp_option(tcp.options).is_some()),
+        }
+    }
+}
+
+const RESET: u8 = 4;
+
+/// The stack of a line's host, as far as its packets told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traits {
+    /// Initial TTL of TCP, UDP and the rest; 0 while unknown.
+    ttls: [u8; 3],
+    timestamps: Option<bool>,
+}
+
+impl Traits {
+    fn place(protocol: Protocol) -> usize {
+        match protocol {
+            Protocol::TCP => 0,
+            Protocol::UDP => 1,
+            _ => 2,
+        }
+    }
+
+    /// What a packet of `stack` costs on this line, in nats; `None` where it cannot be of this host.
+    fn cost(&self, stack: &Stack) -> Option<f32> {
+        let class = ttl_class(stack.ttl);
+        let same = self.ttls[Self::place(stack.protocol)];
+        let clock = self
+            .timestamps
+            .zip(stack.timestamps)
+            .is_none_or(|(a, b)| a == b);
+        if !clock || same != 0 && same != class {
+            return None;
+        }
+        let foreign = same == 0 && !self.ttls.contains(&class);
+        Some(if foreign { OTHER_TTL } else { 0.0 })
+    }
+
+    fn learn(&mut self, stack: &Stack) {
+        let ttl = &mut self.ttls[Self::place(stack.protocol)];
+        if *ttl == 0 {
+            *ttl = ttl_class(stack.ttl);
+        }
+        self.timestamps = self.timestamps.or(stack.timestamps);
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct FlowState {
@@ -42,6 +114,8 @@ struct FlowState {
     serial: u32,
     last_id: u16,
     last: Timestamp,
+    /// When it came upon its line.
+    joined: Timestamp,
     packets: u32,
     misses: u32,
     confirmed: bool,
@@ -53,8 +127,7 @@ struct Track {
     serial: u32,
     owner: u32,
     last_id: u16,
-    ttl: u8,
-    protocol: Protocol,
+    traits: Traits,
     first: Timestamp,
     last: Timestamp,
     /// Numbers a second, smoothed over minutes.
@@ -66,6 +139,8 @@ struct Track {
     packets: u32,
     misses: u32,
     flows: u32,
+    /// When a flow joined it last.
+    last_join: Timestamp,
     /// The flow of the last packet.
     holder: usize,
     /// The flow with the most packets, and how many.
@@ -117,6 +192,8 @@ pub struct CounterTracks {
     tracks: Vec<Track>,
     serials: u32,
     done: HashMap<u32, TrackSeen>,
+    /// Times in which hosts were mixed up on a line: what joined it then (after the first, up to the second) is not of it.
+    purged: HashMap<u32, Vec<(Timestamp, Timestamp)>>,
     left_alone: u64,
 }
 
@@ -139,8 +216,7 @@ impl CounterTracks {
         owner: u32,
         at: Timestamp,
         identification: u16,
-        ttl: u8,
-        protocol: Protocol,
+        stack: Stack,
     ) {
         if identification == 0 {
             return;
@@ -159,41 +235,35 @@ impl CounterTracks {
                 serial: 0,
                 last_id: identification,
                 last: at,
+                joined: at,
                 packets: 1,
                 misses: 0,
                 confirmed: false,
                 began: false,
             });
-            self.join(flow, owner, at, identification, ttl, protocol);
+            self.join(flow, owner, at, identification, &stack);
             return;
         }
         let flow = slot.0 as usize - 1;
-        self.carry_on(flow, owner, at, identification, ttl, protocol);
+        self.carry_on(flow, owner, at, identification, &stack);
     }
 
-    fn carry_on(
-        &mut self,
-        flow: usize,
-        owner: u32,
-        at: Timestamp,
-        id: u16,
-        ttl: u8,
-        protocol: Protocol,
-    ) {
+    fn carry_on(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         let Some(state) = self.flows.get_mut(flow) else {
             return;
         };
         state.packets = state.packets.saturating_add(1);
         let (own_id, own_last, packets) = (state.last_id, state.last, state.packets);
+        let purged = is_purged(&self.purged, state);
         let track = self
             .tracks
             .get_mut(state.track)
-            .filter(|track| track.serial == state.serial);
+            .filter(|track| track.serial == state.serial && !purged);
         let Some(track) = track else {
             // Its line was given up for a livelier one.
             state.began = false;
             state.confirmed = false;
-            return self.join(flow, owner, at, id, ttl, protocol);
+            return self.join(flow, owner, at, id, stack);
         };
         let step = id.wrapping_sub(track.last_id);
         let overtaken = step > u16::MAX - OVERTAKEN.0 && at.since(track.last) < OVERTAKEN.1;
@@ -206,21 +276,20 @@ impl CounterTracks {
             track.misses = track.misses.saturating_add(1);
             let alone = track.flows <= 1;
             let own_step = id.wrapping_sub(own_id);
-            let led_astray = track.holder != flow
-                && own_step > 0
-                && track.likelihood(own_last, at, own_step).is_some();
-            if leads && !alone && led_astray && step > JUMP {
-                // Somebody joined by chance after this flow's last packet: the line is the leader's.
-                let stray = track.holder;
-                track.flows = track.flows.saturating_sub(1);
-                if let Some(stray) = self.flows.get_mut(stray) {
-                    stray.track = usize::MAX;
-                    stray.confirmed = false;
-                    stray.began = false;
+            let carried_off = step > 1 << 15 && track.likelihood(own_last, at, own_step).is_some();
+            if !alone && carried_off {
+                // This flow is where it should be, and the line has run ahead without it: whoever joined since is of
+                // another host. Where nobody did, nobody can say who is right, and the whole line is given up.
+                let joined_since = track.last_join > own_last;
+                let record = self.purged.entry(track.serial).or_default();
+                match joined_since {
+                    true if record.len() < PURGES_AT_MOST => record.push((own_last, at)),
+                    _ => *record = vec![(Timestamp(i64::MIN), Timestamp(i64::MAX))],
                 }
+                track.last_id = own_id;
             } else if !alone && !(leads && step <= JUMP) {
                 track.flows = track.flows.saturating_sub(1);
-                return self.begin(flow, owner, at, id, ttl, protocol);
+                return self.begin(flow, owner, at, id, stack);
             }
         }
         let Some(track) = self
@@ -243,16 +312,7 @@ impl CounterTracks {
     }
 
     /// Puts a flow on the line its packet continues, or on a new one.
-    fn join(
-        &mut self,
-        flow: usize,
-        owner: u32,
-        at: Timestamp,
-        id: u16,
-        ttl: u8,
-        protocol: Protocol,
-    ) {
-        let class = ttl_class(ttl);
+    fn join(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         let (mut best, mut second) = ((f32::MIN, usize::MAX), f32::MIN);
         for (index, track) in self
             .tracks
@@ -267,13 +327,10 @@ impl CounterTracks {
             else {
                 continue;
             };
-            if track.ttl != class {
-                belief -= if track.protocol == protocol {
-                    OTHER_TTL.0
-                } else {
-                    OTHER_TTL.1
-                };
-            }
+            let Some(cost) = track.traits.cost(stack) else {
+                continue;
+            };
+            belief -= cost;
             if belief > best.0 {
                 second = best.0;
                 best = (belief, index);
@@ -285,11 +342,14 @@ impl CounterTracks {
         match self.tracks.get_mut(best.1) {
             Some(track) if best.0 > JOIN && best.0 - second > LEAD => {
                 track.flows = track.flows.saturating_add(1);
+                track.last_join = at;
+                track.traits.learn(stack);
                 let holder = track.advance(flow, packets, at, id);
                 let serial = track.serial;
                 if let Some(state) = self.flows.get_mut(flow) {
                     state.track = best.1;
                     state.serial = serial;
+                    state.joined = at;
                     state.last_id = id;
                     state.last = at;
                 }
@@ -297,27 +357,20 @@ impl CounterTracks {
                     holder.confirmed |= holder.serial == serial;
                 }
             }
-            _ => self.begin(flow, owner, at, id, ttl, protocol),
+            _ => self.begin(flow, owner, at, id, stack),
         }
     }
 
-    fn begin(
-        &mut self,
-        flow: usize,
-        owner: u32,
-        at: Timestamp,
-        id: u16,
-        ttl: u8,
-        protocol: Protocol,
-    ) {
+    fn begin(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         self.serials = self.serials.wrapping_add(1);
         let packets = self.flows.get(flow).map_or(1, |state| state.packets);
+        let mut traits = Traits::default();
+        traits.learn(stack);
         let track = Track {
             serial: self.serials,
             owner,
             last_id: id,
-            ttl: ttl_class(ttl),
-            protocol,
+            traits,
             first: at,
             last: at,
             pace: 0.05,
@@ -327,6 +380,7 @@ impl CounterTracks {
             packets: 1,
             misses: 0,
             flows: 1,
+            last_join: at,
             holder: flow,
             leader: (flow, packets),
         };
@@ -349,6 +403,7 @@ impl CounterTracks {
         if let Some(state) = self.flows.get_mut(flow) {
             state.track = index;
             state.serial = track.serial;
+            state.joined = at;
             state.began = true;
             state.confirmed = false;
             state.last_id = id;
@@ -362,7 +417,7 @@ impl CounterTracks {
         let state = self.flows.get((slot.0 as usize).checked_sub(1)?)?;
         let steady = u64::from(state.misses) * 4 <= u64::from(state.packets);
         let placed = state.track != usize::MAX && (state.began || state.confirmed);
-        (steady && placed).then_some(CounterSeen {
+        (steady && placed && !is_purged(&self.purged, state)).then_some(CounterSeen {
             track: state.serial,
         })
     }
@@ -378,10 +433,19 @@ impl CounterTracks {
     }
 }
 
+/// Whether a flow joined its line in a time in which hosts were mixed up on it. The flow that began the line stays, unless
+/// the whole line was given up.
+fn is_purged(purged: &HashMap<u32, Vec<(Timestamp, Timestamp)>>, state: &FlowState) -> bool {
+    let windows = purged.get(&state.serial).map_or(&[][..], Vec::as_slice);
+    windows
+        .iter()
+        .any(|(after, until)| state.joined > *after && state.joined <= *until)
+}
+
 impl Track {
     /// How much likelier than chance a packet `step` numbers on continues this line, in nats; `None` where it is out of reach.
     ///
-    /// Chance is one number in 65,536. A host's step is taken as Laplace about what its pace foretells, as wide as twice
+    /// A host's step is taken as Laplace about what its pace foretells, as wide as twice
     /// that and never narrower than the four numbers a device idly uses at home.
     fn likelihood(&self, since: Timestamp, at: Timestamp, step: u16) -> Option<f32> {
         if step == 0 || step > 1 << 15 {
@@ -390,7 +454,7 @@ impl Track {
         let expected = self.pace * at.since(since).as_secs_f32();
         let width = 4.0 + 2.0 * expected;
         let off = (f32::from(step) - 1.0 - expected).abs() / width;
-        (off < 8.0).then(|| (65_536.0 / (2.0 * width)).ln() - off)
+        (off < 8.0).then(|| (CHANCE / (2.0 * width)).ln() - off)
     }
 
     fn continues(&self, at: Timestamp, step: u16) -> bool {
@@ -436,13 +500,21 @@ impl Track {
 mod tests {
     use super::*;
 
+    fn tcp(ttl: u8) -> Stack {
+        Stack {
+            ttl,
+            protocol: Protocol::TCP,
+            timestamps: Some(false),
+        }
+    }
+
     /// Feeds (second, flow, number, ttl) and returns the line of each flow.
     fn lines<const N: usize>(packets: &[(i64, usize, u16, u8)]) -> [Option<u32>; N] {
         let mut tracks = CounterTracks::new();
         let mut slots = [CounterSlot::default(); N];
         for &(second, flow, id, ttl) in packets {
             let at = Timestamp::new(second, 0);
-            tracks.observe(&mut slots[flow], 0, at, id, ttl, Protocol::TCP);
+            tracks.observe(&mut slots[flow], 0, at, id, tcp(ttl));
         }
         slots.map(|slot| tracks.seen(slot).map(|seen| seen.track))
     }
@@ -488,6 +560,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_that_runs_ahead_is_thrown_out() {
+        let [heartbeat, stranger, lookup] = lines(&[
+            (0, 0, 500, 64),
+            (30, 0, 502, 64),
+            (60, 0, 504, 64),
+            (61, 1, 505, 64),
+            (62, 1, 520, 64),
+            (63, 1, 535, 64),
+            (90, 0, 506, 64),
+            (91, 2, 507, 64),
+            (92, 1, 551, 64),
+            (120, 0, 509, 64),
+        ]);
+        assert!(heartbeat.is_some());
+        assert_eq!(heartbeat, lookup);
+        assert_ne!(heartbeat, stranger);
+    }
+
+    #[test]
     fn numbers_wrap() {
         let [heartbeat, lookup] = lines(&[
             (0, 0, 65_532, 64),
@@ -519,14 +610,7 @@ mod tests {
         let mut slot = CounterSlot::default();
         for minute in 0..=20 {
             let at = Timestamp::new(minute * 60, 0);
-            tracks.observe(
-                &mut slot,
-                0,
-                at,
-                1000 + 13 * minute as u16,
-                255,
-                Protocol::TCP,
-            );
+            tracks.observe(&mut slot, 0, at, 1000 + 13 * minute as u16, tcp(255));
         }
         let line = tracks
             .seen(slot)
@@ -548,8 +632,7 @@ mod tests {
                 u32::from(step % 2),
                 at,
                 10 + step,
-                64,
-                Protocol::TCP,
+                tcp(64),
             );
         }
         assert_ne!(tracks.seen(slots[0]), tracks.seen(slots[1]));
@@ -561,14 +644,7 @@ mod tests {
         for n in 0..FLOWS_AT_MOST + 10 {
             let mut slot = CounterSlot::default();
             let id = (n as u16).wrapping_mul(40_503) | 1;
-            tracks.observe(
-                &mut slot,
-                0,
-                Timestamp::new(n as i64, 0),
-                id,
-                64,
-                Protocol::UDP,
-            );
+            tracks.observe(&mut slot, 0, Timestamp::new(n as i64, 0), id, tcp(64));
         }
         assert_eq!(tracks.left_alone(), 10);
         assert_eq!(tracks.tracks.len(), TRACKS_AT_MOST);

@@ -5,7 +5,7 @@
 
 use crate::capture::Frame;
 use crate::flow::census::Census;
-use crate::flow::counter::CounterTracks;
+use crate::flow::counter::{CounterTracks, Stack};
 use crate::flow::ear::{Ear, Heard};
 use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
@@ -177,8 +177,7 @@ impl Observer {
                     owner(packet),
                     at,
                     packet.identification,
-                    packet.ttl,
-                    packet.protocol,
+                    Stack::of(packet),
                 );
             } else {
                 traits.shape.receive(packet.payload_len);
