@@ -11,6 +11,7 @@
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
+pub mod activity;
 pub mod capture;
 pub mod device;
 pub mod flow;

@@ -9,17 +9,16 @@ use std::path::Path;
 
 use include_dir::{include_dir, Dir};
 use ipnet::IpNet;
-use serde::Deserialize;
 
 use super::fingerprint::{line_of, Fingerprint, FingerprintError, Oui, Port};
+pub use super::load::Shared;
+use super::load::{read_dir, SharedFile, Stored};
+use super::pattern::{matches, normalise};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fingerprints");
 
 /// The file of names that tell nothing by themselves.
 const SHARED_NAMES: &str = "shared-names";
-
-/// Longest name looked up; longer ones are no DNS names (RFC 1035, 255 bytes on the wire).
-const LONGEST_NAME: usize = 255;
 
 /// Names of local networks that resolvers put behind a name which did not resolve: `api.xbcs.net.belkin`.
 const SEARCH_DOMAINS: [&str; 12] = [
@@ -74,29 +73,6 @@ pub struct Known<'a> {
     pub pattern: &'a str,
     /// Whose, in catalog order, never empty.
     pub fingerprints: Vec<FingerprintIndex>,
-}
-
-/// Names that tell nothing by themselves, and why.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shared {
-    /// Why, in words: "time servers".
-    pub why: String,
-    /// The platform they show, where they show one: "Tuya".
-    #[serde(default)]
-    pub platform: Option<String>,
-    #[serde(default)]
-    exact: Vec<String>,
-    #[serde(default)]
-    suffix: Vec<String>,
-    #[serde(default)]
-    wildcard: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SharedFile {
-    shared: Vec<Shared>,
 }
 
 /// Fingerprints and the ways to find them.
@@ -252,6 +228,11 @@ impl Catalog {
         self.fingerprints.iter()
     }
 
+    /// The names that tell nothing by themselves.
+    pub fn shared(&self) -> &[Shared] {
+        &self.shared
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.fingerprints.len()
@@ -262,9 +243,7 @@ impl Catalog {
         self.fingerprints.is_empty()
     }
 
-    fn from_files(
-        files: impl IntoIterator<Item = (String, String, String)>,
-    ) -> Result<Self, FingerprintError> {
+    fn from_files(files: impl IntoIterator<Item = Stored>) -> Result<Self, FingerprintError> {
         let mut fingerprints = Vec::new();
         let mut shared = Vec::new();
         for (stem, text, path) in files {
@@ -458,67 +437,6 @@ impl Catalog {
     }
 }
 
-/// The TOML files of a folder, in order of name: stem, text, path.
-fn read_dir(dir: &Path) -> Result<Vec<(String, String, String)>, FingerprintError> {
-    let unreadable = |path: &Path, error| FingerprintError::Unreadable {
-        path: path.display().to_string(),
-        error,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, error))? {
-        let path = entry.map_err(|error| unreadable(dir, error))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            let stem = path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            files.push((stem, text, path.display().to_string()));
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// A name in lower case without its final dot; none where it cannot be one.
-fn normalise(name: &str) -> Option<String> {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    (!name.is_empty() && name.len() <= LONGEST_NAME).then(|| name.to_ascii_lowercase())
-}
-
-/// Whether a pattern covers the whole of a text: `*` any run of bytes, `?` one. Time is bounded by the product of lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    // Where the last star was, and the text it has swallowed up to: on a mismatch it swallows one byte more.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(&byte) = text.get(t) {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&want) if want == b'?' || want == byte => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, swallowed)) = star else {
-                    return false;
-                };
-                star = Some((at, swallowed + 1));
-                p = at + 1;
-                t = swallowed + 1;
-            }
-        }
-    }
-    pattern.iter().skip(p).all(|&b| b == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -642,23 +560,6 @@ mod tests {
         );
         assert_eq!(catalog.by_mac([0xec, 0x1a, 0x59, 1, 2, 3]).len(), 1);
         assert_eq!(catalog.by_mac([0xee, 0x1a, 0x59, 1, 2, 3]).len(), 0);
-    }
-
-    #[test]
-    fn patterns_cover_whole_texts() {
-        for (pattern, text, whole) in [
-            ("a*c", "abbc", true),
-            ("a*c", "abbcd", false),
-            ("*.x", ".x", true),
-            ("*a*b*", "xxaxxbxx", true),
-            ("*a*b*", "xxbxxaxx", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("", "", true),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern, text), whole, "{pattern} {text}");
-        }
     }
 
     #[test]

@@ -1,8 +1,13 @@
-//! Whose traffic it is: the catalog of fingerprints, and the identification of devices with the evidence for it.
+//! Which devices live in a home: fingerprints, and what of them was seen.
 
 pub mod catalog;
 pub mod demux;
+pub mod evidence;
 pub mod fingerprint;
 pub mod habits;
+pub mod identify;
+pub mod inventory;
 pub mod learn;
+pub mod load;
+pub mod pattern;
 pub mod suspicion;
