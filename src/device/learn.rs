@@ -218,8 +218,7 @@ impl Learned<'_> {
             .map(|label| if self.is_serial(label) { "*" } else { label })
             .collect();
         let blurred = blurred.join(".");
-        let everybodys =
-            matches!(self.catalog.by_name(&name), NameMatch::Shared(_)) || is_time_server(&name);
+        let everybodys = is_everybodys(self.catalog, &name);
         if blurred.bytes().filter(|&b| b != b'*' && b != b'.').count() < 4 {
             return;
         }
@@ -257,6 +256,15 @@ impl Learned<'_> {
     }
 }
 
+/// Whether everybody asks for a name. The rented cloud of many makers is not everybody's: in one home it tells devices apart.
+fn is_everybodys(catalog: &Catalog, name: &str) -> bool {
+    let shared = match catalog.by_name(name) {
+        NameMatch::Shared(shared) => shared.platform.is_none(),
+        _ => false,
+    };
+    shared || is_time_server(name)
+}
+
 /// The TCP and UDP ports of its servers, without the ones everybody uses.
 fn ports(flows: &[&FlowFacts]) -> Vec<Port> {
     let rare =
@@ -284,10 +292,11 @@ fn addresses(flows: &[&FlowFacts], day: Day, catalog: &Catalog) -> Vec<Address> 
         let Some(port) = port_of(flow).filter(|port| ![53, 67, 5353].contains(&port.number)) else {
             continue;
         };
-        let everybodys = |name: &str| {
-            matches!(catalog.by_name(name), NameMatch::Shared(_)) || is_time_server(name)
-        };
-        let pool = port.number == 123 && flow.looked_up.iter().any(|told| everybodys(&told.name));
+        let pool = port.number == 123
+            && flow
+                .looked_up
+                .iter()
+                .any(|told| is_everybodys(catalog, &told.name));
         if !pool {
             let server = servers.entry(flow.remote).or_default();
             server.0 += flow.bytes;

@@ -297,7 +297,9 @@ impl<'a> Dossier<'a> {
                 }
                 known = match_.fingerprints;
             }
-            NameMatch::Shared(_) => return,
+            // A rented cloud is shared by makers, but in one home it may well tell its devices apart.
+            NameMatch::Shared(shared) if shared.platform.is_none() => return,
+            NameMatch::Shared(_) => {}
             NameMatch::Unknown => {}
         }
         let domain = domain(name);

@@ -2,12 +2,12 @@
 //!
 //! Most small devices number every IPv4 packet they send, to whatever server, from one counter, and a NAT leaves that number
 //! alone. Followed over time the numbers fall into one rising line a host (S. M. Bellovin, "A Technique for Counting
-//! NATted Hosts", IMC 2002, section 3). Here it is done online, in constant memory: a *track* is one line, a flow joins the
+//! NATted Hosts", IMC 2002, section 3). Here it is done online, in constant memory: a *track* is one line ([`crate::flow::track`]), a flow joins the
 //! track its first packet continues, and is believed to belong there once another flow has carried the line on past it.
 //! Hosts that draw the number at random or per connection get tracks of their own, one a flow, and nothing is claimed of them.
 
-use crate::flow::shape::{timestamp_option, ttl_class};
-use crate::packet::dissect::{Packet, Protocol};
+use crate::flow::stack::Stack;
+use crate::flow::track::{Track, TrackSeen};
 use crate::units::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,85 +28,12 @@ const PURGES_AT_MOST: usize = 8;
 const JOIN: f32 = 3.0;
 /// ... and than continuing any other (4.5 to 1).
 const LEAD: f32 = 1.5;
-/// What another initial TTL than that of the line's other protocols costs, in nats: most stacks have one for all, but some
-/// differ (a sprinkler controller was seen with 128 for TCP and 255 for UDP). Within one protocol it excludes.
-const OTHER_TTL: f32 = 3.0;
-/// One number in how many a stranger's lands on by chance. There are 65,536, but counters begin at 0 when a device is
-/// switched on, so that the low numbers are crowded.
-const CHANCE: f32 = 8_192.0;
 /// A line of fewer packets than this is too young to tell its pace: only what follows within a minute may join it.
 const YOUNG: (u32, f32) = (3, 60.0);
 
 /// A flow's place among the counters; part of the flow, opaque, set by [`CounterTracks::observe`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CounterSlot(u32);
-
-/// What a packet shows of its sender's network stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stack {
-    /// Time to live as seen.
-    pub ttl: u8,
-    /// Transport.
-    pub protocol: Protocol,
-    /// Whether its TCP sends timestamps; `None` for other protocols, and where the packet does not tell.
-    pub timestamps: Option<bool>,
-}
-
-impl Stack {
-    /// The stack a packet shows.
-    pub fn of(packet: &Packet<'_>) -> Self {
-        // A reset bears no timestamp whoever sends it, and cut options tell nothing.
-        let telling = packet.tcp.filter(|tcp| tcp.flags & RESET == 0);
-        Self {
-            ttl: packet.ttl,
-            protocol: packet.protocol,
-            timestamps: telling.map(|tcp| timestamp_option(tcp.options).is_some()),
-        }
-    }
-}
-
-const RESET: u8 = 4;
-
-/// The stack of a line's host, as far as its packets told.
-#[derive(Clone, Copy, Debug, Default)]
-struct Traits {
-    /// Initial TTL of TCP, UDP and the rest; 0 while unknown.
-    ttls: [u8; 3],
-    timestamps: Option<bool>,
-}
-
-impl Traits {
-    fn place(protocol: Protocol) -> usize {
-        match protocol {
-            Protocol::TCP => 0,
-            Protocol::UDP => 1,
-            _ => 2,
-        }
-    }
-
-    /// What a packet of `stack` costs on this line, in nats; `None` where it cannot be of this host.
-    fn cost(&self, stack: &Stack) -> Option<f32> {
-        let class = ttl_class(stack.ttl);
-        let same = self.ttls[Self::place(stack.protocol)];
-        let clock = self
-            .timestamps
-            .zip(stack.timestamps)
-            .is_none_or(|(a, b)| a == b);
-        if !clock || same != 0 && same != class {
-            return None;
-        }
-        let foreign = same == 0 && !self.ttls.contains(&class);
-        Some(if foreign { OTHER_TTL } else { 0.0 })
-    }
-
-    fn learn(&mut self, stack: &Stack) {
-        let ttl = &mut self.ttls[Self::place(stack.protocol)];
-        if *ttl == 0 {
-            *ttl = ttl_class(stack.ttl);
-        }
-        self.timestamps = self.timestamps.or(stack.timestamps);
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct FlowState {
@@ -120,62 +47,6 @@ struct FlowState {
     misses: u32,
     confirmed: bool,
     began: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Track {
-    serial: u32,
-    owner: u32,
-    last_id: u16,
-    traits: Traits,
-    first: Timestamp,
-    last: Timestamp,
-    /// Numbers a second, smoothed over minutes.
-    pace: f32,
-    /// Where the current stretch for `pace` began, and the numbers used since.
-    stretch: Timestamp,
-    stretch_steps: u32,
-    advanced: u64,
-    packets: u32,
-    misses: u32,
-    flows: u32,
-    /// When a flow joined it last.
-    last_join: Timestamp,
-    /// The flow of the last packet.
-    holder: usize,
-    /// The flow with the most packets, and how many.
-    leader: (usize, u32),
-}
-
-/// What was seen of one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrackSeen {
-    /// First packet.
-    pub first: Timestamp,
-    /// Last packet.
-    pub last: Timestamp,
-    /// Packets on it.
-    pub packets: u32,
-    /// Packets that did not continue it.
-    pub misses: u32,
-    /// Numbers used from first to last.
-    pub advanced: u64,
-}
-
-impl TrackSeen {
-    /// Whether the numbers rise like a counter at all: at most one packet in ten breaks the line.
-    pub fn is_counter(&self) -> bool {
-        self.packets >= 2 && u64::from(self.misses) * 10 <= u64::from(self.packets)
-    }
-
-    /// Numbers used a second, where it was watched for a quarter of an hour or more.
-    ///
-    /// It is a trait of a device: what it sends to servers and at home while idle is fixed by its firmware.
-    pub fn pace(&self) -> Option<f64> {
-        let seconds = self.last.since(self.first).as_secs_f64();
-        (self.is_counter() && self.advanced > 0 && seconds >= 900.0)
-            .then(|| self.advanced as f64 / seconds)
-    }
 }
 
 /// A flow's tie to a line.
@@ -216,7 +87,7 @@ impl CounterTracks {
         owner: u32,
         at: Timestamp,
         identification: u16,
-        stack: Stack,
+        stack: impl FnOnce() -> Stack,
     ) {
         if identification == 0 {
             return;
@@ -241,29 +112,34 @@ impl CounterTracks {
                 confirmed: false,
                 began: false,
             });
-            self.join(flow, owner, at, identification, &stack);
+            self.join(flow, owner, at, identification, &stack());
             return;
         }
         let flow = slot.0 as usize - 1;
-        self.carry_on(flow, owner, at, identification, &stack);
+        self.carry_on(flow, owner, at, identification, stack);
     }
 
-    fn carry_on(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
+    fn carry_on(
+        &mut self,
+        flow: usize,
+        owner: u32,
+        at: Timestamp,
+        id: u16,
+        stack: impl FnOnce() -> Stack,
+    ) {
         let Some(state) = self.flows.get_mut(flow) else {
             return;
         };
         state.packets = state.packets.saturating_add(1);
         let (own_id, own_last, packets) = (state.last_id, state.last, state.packets);
-        let purged = is_purged(&self.purged, state);
-        let track = self
-            .tracks
-            .get_mut(state.track)
-            .filter(|track| track.serial == state.serial && !purged);
+        let track = self.tracks.get_mut(state.track).filter(|track| {
+            track.serial == state.serial && !(track.mixed && is_purged(&self.purged, state))
+        });
         let Some(track) = track else {
             // Its line was given up for a livelier one.
             state.began = false;
             state.confirmed = false;
-            return self.join(flow, owner, at, id, stack);
+            return self.join(flow, owner, at, id, &stack());
         };
         let step = id.wrapping_sub(track.last_id);
         let overtaken = step > u16::MAX - OVERTAKEN.0 && at.since(track.last) < OVERTAKEN.1;
@@ -287,9 +163,10 @@ impl CounterTracks {
                     _ => *record = vec![(Timestamp(i64::MIN), Timestamp(i64::MAX))],
                 }
                 track.last_id = own_id;
+                track.mixed = true;
             } else if !alone && !(leads && step <= JUMP) {
                 track.flows = track.flows.saturating_sub(1);
-                return self.begin(flow, owner, at, id, stack);
+                return self.begin(flow, owner, at, id, &stack());
             }
         }
         let Some(track) = self
@@ -327,7 +204,7 @@ impl CounterTracks {
             else {
                 continue;
             };
-            let Some(cost) = track.traits.cost(stack) else {
+            let Some(cost) = track.stack.cost(stack) else {
                 continue;
             };
             belief -= cost;
@@ -343,7 +220,7 @@ impl CounterTracks {
             Some(track) if best.0 > JOIN && best.0 - second > LEAD => {
                 track.flows = track.flows.saturating_add(1);
                 track.last_join = at;
-                track.traits.learn(stack);
+                track.stack.learn(stack);
                 let holder = track.advance(flow, packets, at, id);
                 let serial = track.serial;
                 if let Some(state) = self.flows.get_mut(flow) {
@@ -364,33 +241,14 @@ impl CounterTracks {
     fn begin(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         self.serials = self.serials.wrapping_add(1);
         let packets = self.flows.get(flow).map_or(1, |state| state.packets);
-        let mut traits = Traits::default();
-        traits.learn(stack);
-        let track = Track {
-            serial: self.serials,
-            owner,
-            last_id: id,
-            traits,
-            first: at,
-            last: at,
-            pace: 0.05,
-            stretch: at,
-            stretch_steps: 0,
-            advanced: 0,
-            packets: 1,
-            misses: 0,
-            flows: 1,
-            last_join: at,
-            holder: flow,
-            leader: (flow, packets),
-        };
+        let track = Track::begin(self.serials, owner, flow, packets, at, id, stack);
         let index = if self.tracks.len() < TRACKS_AT_MOST {
             self.tracks.push(track);
             self.tracks.len() - 1
         } else {
             // The least lively goes: first those of few packets, among them the longest silent.
-            let dullest = |track: &Track| (track.packets.min(8), track.last);
-            let index = (0..self.tracks.len()).min_by_key(|&i| self.tracks.get(i).map(dullest));
+            let index =
+                (0..self.tracks.len()).min_by_key(|&i| self.tracks.get(i).map(Track::worth));
             let index = index.unwrap_or(0);
             if let Some(old) = self.tracks.get_mut(index) {
                 if old.packets >= 2 && self.done.len() < FLOWS_AT_MOST {
@@ -442,63 +300,10 @@ fn is_purged(purged: &HashMap<u32, Vec<(Timestamp, Timestamp)>>, state: &FlowSta
         .any(|(after, until)| state.joined > *after && state.joined <= *until)
 }
 
-impl Track {
-    /// How much likelier than chance a packet `step` numbers on continues this line, in nats; `None` where it is out of reach.
-    ///
-    /// A host's step is taken as Laplace about what its pace foretells, as wide as twice
-    /// that and never narrower than the four numbers a device idly uses at home.
-    fn likelihood(&self, since: Timestamp, at: Timestamp, step: u16) -> Option<f32> {
-        if step == 0 || step > 1 << 15 {
-            return None;
-        }
-        let expected = self.pace * at.since(since).as_secs_f32();
-        let width = 4.0 + 2.0 * expected;
-        let off = (f32::from(step) - 1.0 - expected).abs() / width;
-        (off < 8.0).then(|| (CHANCE / (2.0 * width)).ln() - off)
-    }
-
-    fn continues(&self, at: Timestamp, step: u16) -> bool {
-        self.likelihood(self.last, at, step).is_some()
-    }
-
-    /// Moves the line on to `id` and returns the flow that held it.
-    fn advance(&mut self, flow: usize, packets: u32, at: Timestamp, id: u16) -> usize {
-        let step = id.wrapping_sub(self.last_id);
-        if step < 1 << 15 {
-            self.advanced += u64::from(step);
-            self.stretch_steps = self.stretch_steps.saturating_add(u32::from(step));
-        }
-        let seconds = at.since(self.stretch).as_secs_f32();
-        // Ten seconds swallow a burst; two minutes are how slowly the pace forgets.
-        if seconds >= 10.0 {
-            let weight = seconds / (seconds + 120.0);
-            self.pace += weight * (self.stretch_steps as f32 / seconds - self.pace);
-            self.stretch = at;
-            self.stretch_steps = 0;
-        }
-        self.last_id = id;
-        self.last = self.last.max(at);
-        self.packets = self.packets.saturating_add(1);
-        if packets > self.leader.1 || self.leader.0 == flow {
-            self.leader = (flow, packets);
-        }
-        std::mem::replace(&mut self.holder, flow)
-    }
-
-    fn seen(&self) -> TrackSeen {
-        TrackSeen {
-            first: self.first,
-            last: self.last,
-            packets: self.packets,
-            misses: self.misses,
-            advanced: self.advanced,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::dissect::Protocol;
 
     fn tcp(ttl: u8) -> Stack {
         Stack {
@@ -514,7 +319,7 @@ mod tests {
         let mut slots = [CounterSlot::default(); N];
         for &(second, flow, id, ttl) in packets {
             let at = Timestamp::new(second, 0);
-            tracks.observe(&mut slots[flow], 0, at, id, tcp(ttl));
+            tracks.observe(&mut slots[flow], 0, at, id, || tcp(ttl));
         }
         slots.map(|slot| tracks.seen(slot).map(|seen| seen.track))
     }
@@ -610,7 +415,7 @@ mod tests {
         let mut slot = CounterSlot::default();
         for minute in 0..=20 {
             let at = Timestamp::new(minute * 60, 0);
-            tracks.observe(&mut slot, 0, at, 1000 + 13 * minute as u16, tcp(255));
+            tracks.observe(&mut slot, 0, at, 1000 + 13 * minute as u16, || tcp(255));
         }
         let line = tracks
             .seen(slot)
@@ -627,13 +432,9 @@ mod tests {
         for step in 0..6u16 {
             let flow = usize::from(step % 2);
             let at = Timestamp::new(i64::from(step), 0);
-            tracks.observe(
-                &mut slots[flow],
-                u32::from(step % 2),
-                at,
-                10 + step,
-                tcp(64),
-            );
+            tracks.observe(&mut slots[flow], u32::from(step % 2), at, 10 + step, || {
+                tcp(64)
+            });
         }
         assert_ne!(tracks.seen(slots[0]), tracks.seen(slots[1]));
     }
@@ -644,7 +445,7 @@ mod tests {
         for n in 0..FLOWS_AT_MOST + 10 {
             let mut slot = CounterSlot::default();
             let id = (n as u16).wrapping_mul(40_503) | 1;
-            tracks.observe(&mut slot, 0, Timestamp::new(n as i64, 0), id, tcp(64));
+            tracks.observe(&mut slot, 0, Timestamp::new(n as i64, 0), id, || tcp(64));
         }
         assert_eq!(tracks.left_alone(), 10);
         assert_eq!(tracks.tracks.len(), TRACKS_AT_MOST);

@@ -4,9 +4,10 @@
 //! run on one clock (Bellovin 2002, section 6; T. Kohno et al., "Remote Physical Device Fingerprinting", 2005); and a
 //! look-up followed at once by a connection to the address it was told. Whose host it is, is asked further up.
 
-use crate::flow::counter::{CounterTracks, TrackSeen};
+use crate::flow::counter::CounterTracks;
 use crate::flow::facts::FlowFacts;
 use crate::flow::shape::ClockReading;
+use crate::flow::track::TrackSeen;
 use crate::packet::dissect::Protocol;
 use crate::units::{Mac, Span};
 use std::collections::{HashMap, HashSet};
