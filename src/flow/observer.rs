@@ -10,6 +10,7 @@ use crate::flow::ear::{Ear, Heard};
 use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
+use crate::flow::stack::Stack;
 use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
 use crate::rate::Grid;
@@ -197,14 +198,10 @@ impl Observer {
             if sender == flow.local {
                 let Traits { shape, counter } = &mut **traits;
                 shape.send(at, packet.ttl, packet.tcp.as_ref(), packet.payload_len);
-                self.tracks.observe(
-                    counter,
-                    owner(packet),
-                    at,
-                    packet.identification,
-                    packet.ttl,
-                    packet.protocol,
-                );
+                self.tracks
+                    .observe(counter, owner(packet), at, packet.identification, || {
+                        Stack::of(packet)
+                    });
             } else {
                 traits.shape.receive(packet.payload_len);
             }
