@@ -11,6 +11,11 @@
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
+pub mod activity;
+pub mod capture;
+pub mod device;
+pub mod flow;
+pub mod inference;
 pub mod packet;
 pub mod rate;
 pub mod units;

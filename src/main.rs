@@ -1,2 +1,7 @@
-//! The `stp-audit` program.
-fn main() {}
+//! The `stp-audit` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(stp_audit::cli::run().code())
+}

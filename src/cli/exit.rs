@@ -1,0 +1,102 @@
+//! Exit codes, the same for every command and format.
+
+use crate::capture::CaptureError;
+use std::io;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, within limits.
+    Done,
+    /// Usage or configuration.
+    Usage,
+    /// Input unreadable, or no usable packet in it.
+    Input,
+    /// Environment: a capability, an interface, the disk.
+    Environment,
+    /// Inconclusive or partial.
+    Partial,
+    /// Ended by a signal; the partial result was written.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number for the shell.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 2,
+            Self::Input => 3,
+            Self::Environment => 4,
+            Self::Partial => 5,
+            Self::Signal(number) => 128 + number,
+        }
+    }
+}
+
+/// What kind of trouble an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The reader of standard output has gone: no trouble at all.
+    ClosedPipe,
+    /// See [`Exit`].
+    Exit(Exit),
+}
+
+impl Failure {
+    /// How the program ends.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::ClosedPipe => Exit::Done,
+            Self::Exit(exit) => exit,
+        }
+    }
+}
+
+/// An error that says by itself how the program is to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Told {
+    /// How to end.
+    pub exit: Exit,
+    /// What to say.
+    pub message: String,
+}
+
+/// An error of usage or configuration.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Told {
+        exit: Exit::Usage,
+        message: message.into(),
+    })
+}
+
+/// An error of the input.
+pub fn input(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Told {
+        exit: Exit::Input,
+        message: message.into(),
+    })
+}
+
+/// What kind of trouble an error chain is.
+pub fn of(error: &anyhow::Error) -> Failure {
+    for cause in error.chain() {
+        if let Some(told) = cause.downcast_ref::<Told>() {
+            return Failure::Exit(told.exit);
+        }
+        if let Some(error) = cause.downcast_ref::<CaptureError>() {
+            return Failure::Exit(match error.is_usage() {
+                true => Exit::Usage,
+                false => Exit::Input,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+                _ => Failure::Exit(Exit::Environment),
+            };
+        }
+    }
+    Failure::Exit(Exit::Usage)
+}

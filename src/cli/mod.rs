@@ -1,0 +1,57 @@
+//! The commands: each a short file that reads as prose.
+
+pub mod args;
+pub mod exit;
+pub mod fingerprint;
+pub mod infer;
+pub mod manual;
+pub mod progress;
+pub mod signals;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use exit::{Exit, Failure};
+use report::View;
+use std::io::Write;
+
+use crate::report;
+
+/// Runs what was typed and says how the program is to end.
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let common = &cli.common;
+    let result = match &cli.command {
+        None => print(args::SHORT_HELP),
+        Some(Command::Infer(args)) => infer::run(args, common, View::Infer),
+        Some(Command::Devices(args)) => infer::run(args, common, View::Devices),
+        Some(Command::Flows(args)) => infer::run(args, common, View::Flows),
+        Some(Command::Fingerprint(command)) => fingerprint::run(command, common),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "stp-audit", &mut script);
+            print(String::from_utf8_lossy(&script))
+        }
+        Some(Command::Man { out }) => manual::run(out.as_deref()),
+    };
+    result.unwrap_or_else(|error| {
+        let failure = exit::of(&error);
+        if failure != Failure::ClosedPipe {
+            let _ = writeln!(std::io::stderr(), "stp-audit: {error:#}");
+        }
+        failure.exit()
+    })
+}
+
+/// Prints to standard output; that the reader has gone is no error.
+pub fn print(text: impl AsRef<str>) -> anyhow::Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_ref().as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,32 @@
+//! SIGINT and SIGTERM end a read, not the program: what was read is still reported.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+/// The signal that came, if one did.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    came: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Watches for SIGINT and SIGTERM. A second one ends the program at once, as it would have without us.
+    pub fn watch() -> std::io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let signals = Self::default();
+        for signal in [SIGINT, SIGTERM] {
+            let second = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            signal_hook::flag::register_conditional_default(signal, second.clone())?;
+            signal_hook::flag::register(signal, second)?;
+            signal_hook::flag::register_usize(signal, signals.came.clone(), signal as usize)?;
+        }
+        Ok(signals)
+    }
+
+    /// The number of the signal that came.
+    pub fn came(&self) -> Option<u8> {
+        u8::try_from(self.came.load(Ordering::Relaxed))
+            .ok()
+            .filter(|number| *number > 0)
+    }
+}

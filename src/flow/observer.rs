@@ -1,0 +1,266 @@
+//! Watches frames go by and keeps what an observer can remember of them: flows, names, counts.
+//!
+//! Each frame is read once and borrowed; memory grows with flows, names and active seconds up to fixed caps, never with
+//! packets.
+
+use crate::capture::Frame;
+use crate::flow::census::Census;
+use crate::flow::counter::CounterTracks;
+use crate::flow::ear::{Ear, Heard};
+use crate::flow::home::{is_private, Guess};
+use crate::flow::key::{End, FlowKey};
+use crate::flow::names::NameBook;
+use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
+use crate::packet::dissect::{dissect, Packet, Tcp};
+use crate::rate::Grid;
+use crate::units::{nanos, Span, Timestamp};
+use ipnet::IpNet;
+use std::time::Duration;
+
+/// Flows listed one by one unless asked otherwise; what is beyond is folded.
+pub const FLOWS_LISTED: usize = 16_384;
+
+/// How to watch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Length of a bin of traffic rates.
+    pub bin: Duration,
+    /// Flows listed one by one.
+    pub flows: usize,
+    /// The home's prefixes, where the user told them.
+    pub home: Vec<IpNet>,
+    /// Gather every flow's traits, also where hardware addresses or private ones tell the devices apart: to learn from.
+    pub traits: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bin: Duration::from_secs(1),
+            flows: FLOWS_LISTED,
+            home: Vec::new(),
+            traits: false,
+        }
+    }
+}
+
+/// What is remembered so far.
+#[derive(Debug)]
+pub struct Observer {
+    settings: Settings,
+    census: Census,
+    flows: FlowTable,
+    names: NameBook,
+    ear: Ear,
+    tracks: CounterTracks,
+    guess: Guess,
+    window: Option<Span>,
+    clock: BinClock,
+    serials: u64,
+    /// The flow of the packet before: two packets in three belong to the same one.
+    latest: Option<(FlowKey, usize)>,
+}
+
+/// What a capture showed.
+#[derive(Debug)]
+pub struct Observed {
+    /// From the first packet to the last; `None` of an empty capture.
+    pub window: Option<Span>,
+    /// The bins of the rates.
+    pub grid: Grid,
+    /// Counts of frames.
+    pub census: Census,
+    /// Flows by start, the folded ones among them.
+    pub flows: Vec<(FlowKey, Flow)>,
+    /// What found no room.
+    pub lost: Lost,
+    /// Names.
+    pub names: NameBook,
+    /// Identification counters.
+    pub tracks: CounterTracks,
+    /// Handshakes given up because too many were open at a time.
+    pub hellos_dropped: u64,
+}
+
+/// Turns instants into bins, remembering the current one: a division saved on nearly every packet.
+#[derive(Debug)]
+struct BinClock {
+    bin: Duration,
+    grid: Option<Grid>,
+    start: i64,
+    end: i64,
+    index: i64,
+}
+
+impl BinClock {
+    fn new(bin: Duration) -> Self {
+        Self {
+            bin,
+            grid: None,
+            start: 0,
+            end: 0,
+            index: 0,
+        }
+    }
+
+    #[inline]
+    fn index(&mut self, at: Timestamp) -> i64 {
+        if at.0 < self.start || at.0 >= self.end {
+            let bin = self.bin;
+            let grid = *self.grid.get_or_insert_with(|| Grid::new(at, bin));
+            self.index = grid.index(at);
+            self.start = grid.start(self.index).0;
+            self.end = self.start.saturating_add(nanos(grid.bin()));
+        }
+        self.index
+    }
+}
+
+impl Observer {
+    /// An observer that has seen nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            census: Census::default(),
+            flows: FlowTable::new(settings.flows),
+            names: NameBook::default(),
+            ear: Ear::default(),
+            tracks: CounterTracks::new(),
+            guess: Guess::default(),
+            window: None,
+            clock: BinClock::new(settings.bin),
+            serials: 0,
+            latest: None,
+            settings,
+        }
+    }
+
+    /// Watches one frame.
+    #[inline]
+    pub fn watch(&mut self, frame: &Frame<'_>) {
+        self.census.read += 1;
+        match &mut self.window {
+            Some(window) => window.extend(frame.at),
+            None => self.window = Some(Span::at(frame.at)),
+        }
+        let bin = self.clock.index(frame.at);
+        match dissect(frame) {
+            Ok(packet) => {
+                self.census.count(&packet);
+                self.follow(frame.at, bin, &packet);
+            }
+            Err(skip) => self.census.skip(skip),
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, at: Timestamp, bin: i64, packet: &Packet<'_>) {
+        let (key, sender) = FlowKey::of(packet);
+        let index = match self.latest {
+            Some((latest, index)) if latest == key => index,
+            _ => match self.flows.find(&key) {
+                Some(index) => index,
+                None => self.begin(at, key, sender, packet),
+            },
+        };
+        self.latest = Some((key, index));
+        self.flows
+            .count(index, sender, at, bin, u64::from(packet.length));
+        let Some((_, flow)) = self.flows.at(index) else {
+            return;
+        };
+        if let Some(traits) = &mut flow.traits {
+            if sender == flow.local {
+                let Traits { shape, counter } = &mut **traits;
+                shape.send(at, packet.ttl, packet.tcp.as_ref(), packet.payload_len);
+                self.tracks.observe(
+                    counter,
+                    owner(packet),
+                    at,
+                    packet.identification,
+                    packet.ttl,
+                    packet.protocol,
+                );
+            } else {
+                traits.shape.receive(packet.payload_len);
+            }
+        }
+        if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
+            open(flow, sender, tcp);
+        }
+        if !packet.payload.is_empty() {
+            self.ear.listen(
+                Heard {
+                    at,
+                    packet,
+                    key,
+                    sender,
+                    flow,
+                },
+                &mut self.names,
+                &mut self.census,
+            );
+        }
+    }
+
+    /// A flow's first packet.
+    fn begin(&mut self, at: Timestamp, key: FlowKey, sender: End, packet: &Packet<'_>) -> usize {
+        let local = self.guess.local(&key, sender, &self.settings.home);
+        let mut macs = [None; 2];
+        macs[sender.index()] = packet.macs.source;
+        macs[sender.other().index()] = packet.macs.destination;
+        let mut flow = Flow::new(at, sender, local, macs);
+        self.serials += 1;
+        flow.serial = self.serials;
+        let (near, far) = (key.end(local).address, key.end(local.other()).address);
+        flow.looked_up = self
+            .names
+            .of_address(far)
+            .iter()
+            .filter(|answer| answer.asker == near)
+            .cloned()
+            .collect();
+        if self.settings.traits || !self.settings.home.is_empty() || !is_private(near) {
+            flow.traits = Some(Box::default());
+        }
+        self.flows.insert(key, flow)
+    }
+
+    /// What was seen, once there is nothing more to see.
+    pub fn finish(self) -> Observed {
+        let origin = self.window.map_or(Timestamp(0), |window| window.start);
+        Observed {
+            window: self.window,
+            grid: self
+                .clock
+                .grid
+                .unwrap_or_else(|| Grid::new(origin, self.settings.bin)),
+            census: self.census,
+            lost: self.flows.lost(),
+            flows: self.flows.into_flows(),
+            names: self.names,
+            tracks: self.tracks,
+            hellos_dropped: self.ear.dropped(),
+        }
+    }
+}
+
+/// Whose identification counter a packet may be on: one number for all that a router sends on, one a card at home.
+fn owner(packet: &Packet<'_>) -> u32 {
+    packet.macs.source.map_or(0, |mac| {
+        let [_, _, a, b, c, d] = mac.0;
+        u32::from_be_bytes([a, b, c, d])
+    })
+}
+
+const SYN: u8 = 0x02;
+
+/// Notes who opens a connection. A SYN on a port used before begins a new search for a name.
+fn open(flow: &mut Flow, sender: End, tcp: &Tcp<'_>) {
+    if tcp.is_syn() {
+        flow.client = Some(sender);
+        flow.isn = Some(tcp.sequence);
+        flow.patience = PATIENCE;
+    } else if tcp.is_syn_ack() {
+        flow.client = Some(sender.other());
+    }
+}
