@@ -28,7 +28,6 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
     let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
-    read.must_have_packets()?;
     let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
     let inventory = take(&read.observed, &home, &catalog);
 
@@ -62,6 +61,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         scores: scores.as_ref(),
     });
     deliver(view, &plan, &inference, common.color)?;
+    read.must_have_packets()?;
     Ok(exit(&read, args.allow_truncated))
 }
 
