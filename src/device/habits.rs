@@ -23,6 +23,9 @@ pub struct Habits {
     /// IPv4 identification numbers used a second, where it numbers all its packets from one counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter_pace: Option<f64>,
+    /// Whether it numbers packets at random or by connection, so that no counter is its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub random_numbers: bool,
     /// Kinds of connections it keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
@@ -47,9 +50,14 @@ impl Habits {
 
     /// Whether it was seen to send a transport's packets with an initial TTL; `None` where it sent none at all.
     pub fn has_ttl(&self, protocol: Protocol, ttl: u8) -> Option<bool> {
+        let udp = match protocol {
+            Protocol::TCP => false,
+            Protocol::UDP => true,
+            _ => return None,
+        };
         let mut any = false;
         for service in &self.services {
-            if service.port.udp == (protocol == Protocol::UDP) {
+            if service.port.udp == udp {
                 any = true;
                 if service.ttl == ttl {
                     return Some(true);

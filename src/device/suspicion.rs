@@ -9,7 +9,7 @@ use super::catalog::{Catalog, FingerprintIndex, NameMatch, Rule};
 use super::fingerprint::{Address, Fingerprint, Port};
 use super::habits::{port_of, Habits, Service};
 use crate::flow::facts::FlowFacts;
-use crate::flow::host::Host;
+use crate::flow::host::{Host, Tie};
 use crate::flow::names::NameKind;
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -177,11 +177,13 @@ impl<'a> Dossier<'a> {
         if let Some(pace) = host.counter.and_then(|seen| seen.pace()) {
             for (index, fingerprint, _) in &self.learned {
                 if let Some(known) = fingerprint.habits.counter_pace.filter(|known| *known > 0.0) {
-                    let nats = match (pace / known).ln().abs() {
-                        off if off < 0.04 => 3.0,
-                        off if off < 0.12 => 1.5,
-                        off if off < 0.4 => 0.0,
-                        _ => -1.5,
+                    // Use makes a counter run faster than it was learned; nothing makes it run much slower.
+                    let nats = match (pace / known).ln() {
+                        off if off.abs() < 0.04 => 3.0,
+                        off if off.abs() < 0.12 => 1.5,
+                        off if off.abs() < 0.4 => 0.0,
+                        off if off > 0.0 => -1.5,
+                        _ => -3.0,
                     };
                     let value = || format!("{pace:.3} numbers/s");
                     found.add(
@@ -196,7 +198,45 @@ impl<'a> Dossier<'a> {
                 }
             }
         }
+        self.strangers(host, flows, &mut found);
         found.close(|index| if self.is_learned(index) { LEARNED } else { 0.0 })
+    }
+
+    /// What a learned device would not do: keep to one counter where it was seen to use none, and use many names it was never
+    /// heard with. It may well use a new one; ten of them are another device.
+    fn strangers(&self, host: &Host, flows: &[FlowFacts], found: &mut Found) {
+        let own = || {
+            host.flows
+                .iter()
+                .take(FLOWS_AT_MOST)
+                .filter_map(|&at| flows.get(at))
+        };
+        let mut domains: BTreeMap<&str, bool> = BTreeMap::new();
+        for name in own().flat_map(|flow| {
+            flow.asked
+                .iter()
+                .chain(flow.called.iter().map(|(_, name)| name))
+        }) {
+            let telling = || {
+                !matches!(self.catalog.by_name(name), NameMatch::Shared(_)) && !is_time_server(name)
+            };
+            domains.entry(domain(name)).or_insert_with(telling);
+        }
+        for (index, fingerprint, _) in &self.learned {
+            if fingerprint.habits.random_numbers && host.ties.contains(&Tie::Counter) {
+                found.against(*index, "counter", -8.0);
+            }
+            let mine = |domain: &str| {
+                self.domains
+                    .get(domain)
+                    .is_some_and(|of| of.contains(index))
+            };
+            let strange = domains
+                .iter()
+                .filter(|(domain, telling)| **telling && !mine(domain))
+                .count();
+            found.against(*index, "names", -(strange.min(8) as f64));
+        }
     }
 
     fn names(&self, flow: &FlowFacts, found: &mut Found) {
@@ -257,7 +297,9 @@ impl<'a> Dossier<'a> {
                 }
                 known = match_.fingerprints;
             }
-            NameMatch::Shared(_) => return,
+            // A rented cloud is shared by makers, but in one home it may well tell its devices apart.
+            NameMatch::Shared(shared) if shared.platform.is_none() => return,
+            NameMatch::Shared(_) => {}
             NameMatch::Unknown => {}
         }
         let domain = domain(name);
@@ -301,7 +343,7 @@ impl<'a> Dossier<'a> {
                 let whole = prefix.prefix_len() == prefix.max_prefix_len();
                 let nats = match (whole, prefix.prefix_len()) {
                     // Many devices keep time by the same few servers.
-                    (true, _) if port == NTP => 5.5,
+                    (true, _) if port == NTP => 6.0,
                     (true, _) => 6.0 - age(address, at),
                     (false, length) if length >= 24 => 2.0,
                     _ => 0.7,
@@ -506,6 +548,12 @@ fn age(address: &Address, at: Timestamp) -> f64 {
         .and_then(|day| day.since(address.learned.0).ok())
         .map_or(0, |since| since.get_days().abs());
     (f64::from(days) / 60.0).min(2.0)
+}
+
+/// Time servers, also those no list has: their names say so, and asking one tells nothing.
+pub fn is_time_server(name: &str) -> bool {
+    name.split('.')
+        .any(|label| label == "time" || label == "ntp" || label.starts_with("ntp"))
 }
 
 /// The domain somebody registered: the last two labels, three where the last two are a country's `co.uk`.
