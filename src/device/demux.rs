@@ -4,41 +4,19 @@
 //! are looked for: a host goes to the one that explains it clearly better than any other ([`super::suspicion`]), the surest
 //! host first. Such a fingerprint stands for one device: two hosts that were certainly there at the same time cannot both
 //! be it, so the twin of a device that has been found can only be the other. What is left is held against the products of
-//! the catalog ([`super::identify`]). Where nothing stands out the answer is a set of candidates, or nothing: a wrong answer
+//! the catalog ([`super::product`]). Where nothing stands out the answer is a set of candidates, or nothing: a wrong answer
 //! costs more than a missing one.
 
 use super::catalog::{Catalog, FingerprintIndex};
-use super::evidence::{Evidence, EvidenceKind};
-use super::habits::port_of;
-use super::identify::identify;
-use super::suspicion::{domain, is_learned, Clue, ClueKind, Dossier, Suspicion, ENOUGH};
+pub use super::product::Verdict;
+use super::product::{kin, product, unknown, Case, Finding, EVIDENCE_AT_MOST};
+use super::suspicion::{is_learned, Clue, Dossier, Suspicion, ENOUGH};
 use crate::flow::facts::FlowFacts;
 use crate::flow::host::Host;
-use crate::flow::names::NameKind;
-use crate::units::Timestamp;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// How many nats the best fingerprint must be ahead of the next to be the answer (20 to 1).
 pub const MARGIN: f64 = 3.0;
-/// Services so common that a host seen only there is not worth being called a device.
-const EVERYBODYS: [u16; 4] = [53, 123, 5353, 67];
-/// Pieces of evidence of one host that are held against the catalog.
-const EVIDENCE_AT_MOST: usize = 256;
-/// Products whose scores are this near the best one's explain a host as well.
-const AS_GOOD: f64 = 0.9;
-
-/// What a group of flows was found to be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// One fingerprint.
-    Settled(FingerprintIndex),
-    /// Any of these, in catalog order.
-    Ambiguous(Vec<FingerprintIndex>),
-    /// No fingerprint knows it; what its flows have in common, in words.
-    Unknown(String),
-}
-
 /// Flows that belong to one device.
 #[derive(Clone, Debug)]
 pub struct Attribution {
@@ -52,37 +30,6 @@ pub struct Attribution {
     pub candidates: Vec<(FingerprintIndex, f64)>,
     /// What speaks for the best candidate, strongest first.
     pub evidence: Vec<Clue>,
-}
-
-/// A host with everything that is suspected of it.
-struct Case<'a> {
-    at: usize,
-    host: &'a Host,
-    suspects: BTreeMap<FingerprintIndex, Suspicion>,
-}
-
-impl Case<'_> {
-    fn score(&self, index: FingerprintIndex) -> f64 {
-        self.suspects.get(&index).map_or(0.0, Suspicion::score)
-    }
-
-    fn firm(&self, index: FingerprintIndex) -> f64 {
-        self.suspects.get(&index).map_or(0.0, Suspicion::firm)
-    }
-
-    /// Share of the odds among all suspects and nobody.
-    fn belief(&self, index: FingerprintIndex) -> f64 {
-        let mine = self.score(index);
-        let others = self.suspects.values().map(|one| (one.score() - mine).exp());
-        1.0 / (others.sum::<f64>() + (-mine).exp())
-    }
-}
-
-/// What was found about one host.
-struct Finding {
-    verdict: Verdict,
-    candidates: Vec<(FingerprintIndex, f64)>,
-    evidence: Vec<Clue>,
 }
 
 /// Gives every flow to a device, or to none: flows in no attribution are unassigned.
@@ -102,6 +49,7 @@ pub fn demultiplex(flows: &[FlowFacts], hosts: &[Host], catalog: &Catalog) -> Ve
         })
         .collect();
     let settled = settle(&cases);
+    let kin = kin(&learned, &products, catalog);
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let mut ambiguous: Vec<(usize, Finding)> = Vec::new();
     for (case, index) in cases.iter().zip(&settled) {
@@ -111,10 +59,13 @@ pub fn demultiplex(flows: &[FlowFacts], hosts: &[Host], catalog: &Catalog) -> Ve
             // Devices of the home's own that cannot be told apart: saying either would be a guess.
             None if in_doubt(case, &cases, &settled) => {}
             None => match product(case, flows, &products, catalog) {
-                Some(one) if matches!(one.verdict, Verdict::Ambiguous(_)) => {
-                    ambiguous.push((case.at, one))
+                Some(one) => {
+                    let one = one.of_kin(case, &kin, &cases, &settled);
+                    match one.verdict {
+                        Verdict::Ambiguous(_) => ambiguous.push((case.at, one)),
+                        _ => findings.push((case.at, one)),
+                    }
                 }
-                Some(one) => findings.push((case.at, one)),
                 None => findings.extend(unknown(case, flows).map(|one| (case.at, one))),
             },
         }
@@ -267,142 +218,6 @@ fn own_device(
     })
 }
 
-/// What product of the catalog a host may be.
-fn product(
-    case: &Case<'_>,
-    flows: &[FlowFacts],
-    products: &Catalog,
-    catalog: &Catalog,
-) -> Option<Finding> {
-    let seen = evidence(case, flows);
-    let kinds: Vec<ClueKind> = seen.iter().map(|(kind, _)| *kind).collect();
-    let seen: Vec<Evidence> = seen.into_iter().map(|(_, one)| one).collect();
-    let found = identify(products, &seen);
-    let best = found.best()?.score;
-    let places = found
-        .candidates
-        .iter()
-        .filter(|one| one.score >= best * AS_GOOD);
-    let candidates: Vec<(FingerprintIndex, f64)> = places
-        .filter_map(|one| Some((catalog.place(&one.id)?, one.score)))
-        .collect();
-    let mut set: Vec<FingerprintIndex> = candidates.iter().map(|(index, _)| *index).collect();
-    set.sort_unstable();
-    let clues = found.support.iter().filter_map(|support| {
-        let (kind, one) = (kinds.get(support.evidence)?, seen.get(support.evidence)?);
-        Some(Clue {
-            kind: *kind,
-            value: one.value.clone(),
-            at: one.at,
-            // As odds: a strength of 0.95 is 19 to 1.
-            nats: -(1.0 - support.strength).max(1e-3).ln(),
-            firm: true,
-        })
-    });
-    Some(Finding {
-        verdict: match set.as_slice() {
-            [] => return None,
-            [only] => Verdict::Settled(*only),
-            _ => Verdict::Ambiguous(set),
-        },
-        candidates,
-        evidence: clues.collect(),
-    })
-}
-
-/// What was seen of a host that products are known by: names, else servers; each once.
-fn evidence(case: &Case<'_>, flows: &[FlowFacts]) -> Vec<(ClueKind, Evidence)> {
-    let mut seen: BTreeMap<(ClueKind, String), Timestamp> = BTreeMap::new();
-    let mut note = |kind: ClueKind, value: String, at: Timestamp| {
-        if seen.len() < EVIDENCE_AT_MOST || seen.contains_key(&(kind, value.clone())) {
-            let first = seen.entry((kind, value)).or_insert(at);
-            *first = (*first).min(at);
-        }
-    };
-    for flow in case.host.flows.iter().filter_map(|&at| flows.get(at)) {
-        let at = flow.span.start;
-        for name in &flow.asked {
-            note(ClueKind::Asked, name.to_string(), at);
-        }
-        for (kind, name) in &flow.called {
-            note(ClueKind::Called(*kind), name.to_string(), at);
-        }
-        if flow.called.is_empty() {
-            for told in flow.looked_up.iter().filter(|told| told.first <= at) {
-                note(ClueKind::LookedUp, told.name.to_string(), told.first);
-            }
-        }
-        if let Some(port) = port_of(flow).filter(|port| !EVERYBODYS.contains(&port.number)) {
-            note(ClueKind::Address, flow.remote.to_string(), at);
-            note(ClueKind::Port, port.to_string(), at);
-        }
-    }
-    let known_as = |kind| match kind {
-        ClueKind::Called(NameKind::Sni) => EvidenceKind::Sni,
-        ClueKind::Called(NameKind::Quic) => EvidenceKind::Quic,
-        ClueKind::Called(NameKind::HttpHost) => EvidenceKind::HttpHost,
-        ClueKind::Address => EvidenceKind::Address,
-        ClueKind::Port => EvidenceKind::Port,
-        _ => EvidenceKind::Dns,
-    };
-    seen.into_iter()
-        .map(|((kind, value), at)| {
-            (
-                kind,
-                Evidence {
-                    kind: known_as(kind),
-                    value,
-                    at,
-                },
-            )
-        })
-        .collect()
-}
-
-/// A host no fingerprint knows, by what its flows have in common; `None` for one seen only at services that everybody
-/// uses, or whose packets all came from outside.
-fn unknown(case: &Case<'_>, flows: &[FlowFacts]) -> Option<Finding> {
-    let worth = |flow: &&FlowFacts| {
-        let port = port_of(flow);
-        flow.shape.ttl != 0 && port.is_some_and(|port| !EVERYBODYS.contains(&port.number))
-    };
-    let own: Vec<&FlowFacts> = case
-        .host
-        .flows
-        .iter()
-        .filter_map(|&at| flows.get(at))
-        .filter(worth)
-        .collect();
-    let first = own.first()?;
-    let called = own
-        .iter()
-        .flat_map(|flow| flow.called.iter().map(|(_, name)| name));
-    let told = own
-        .iter()
-        .flat_map(|flow| flow.looked_up.iter().map(|told| &told.name));
-    let common = if case.host.flows.len() > 1 && case.host.counts() {
-        format!("one host, number {}", case.at + 1)
-    } else if let Some(name) = called.chain(told).next() {
-        domain(name).to_owned()
-    } else {
-        match first.remote {
-            IpAddr::V4(at) => {
-                let [a, b, c, _] = at.octets();
-                format!("{a}.{b}.{c}.0/24 port {}", first.remote_port)
-            }
-            IpAddr::V6(at) => {
-                let [a, b, c, ..] = at.segments();
-                format!("{a:x}:{b:x}:{c:x}::/48 port {}", first.remote_port)
-            }
-        }
-    };
-    Some(Finding {
-        verdict: Verdict::Unknown(common),
-        candidates: Vec::new(),
-        evidence: Vec::new(),
-    })
-}
-
 /// Gathers hosts of one verdict into devices; hosts that certainly differ are several devices of that kind.
 fn group(mut findings: Vec<(usize, Finding)>, hosts: &[Host]) -> Vec<Attribution> {
     findings.sort_by_key(|(at, _)| *at);
@@ -469,5 +284,195 @@ impl Attribution {
                 self.evidence.push(clue);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::fingerprint::Fingerprint;
+    use crate::flow::names::NameKind;
+    use crate::flow::track::TrackSeen;
+    use crate::packet::dissect::Protocol;
+    use crate::units::{Span, Timestamp};
+
+    /// Two twin plugs and a camera, as learned: the second plug was never heard to ask for the twins' server.
+    const TWIN_A: &str = r#"
+vendor = "Plug"
+product = "A"
+kind = "plug"
+[names]
+exact = ["a3.vendor.example"]
+[habits]
+asks = ["a3.vendor.example"]
+counter_pace = 0.34
+[[habits.services]]
+port = "tcp/8886"
+ttl = 255
+window = 4380
+sent = [69, 165]
+"#;
+    const CAMERA: &str = r#"
+vendor = "Camera"
+kind = "camera"
+[[habits.services]]
+port = "tcp/443"
+ttl = 64
+timestamps = true
+window = 3555
+sent = [90, 218, 74]
+"#;
+
+    fn catalog() -> Catalog {
+        let twin_b = TWIN_A
+            .replace("\"A\"", "\"B\"")
+            .replace("asks = [\"a3.vendor.example\"]\n", "")
+            .replace("0.34", "0.24");
+        let product = "vendor = \"Belkin\"\nproduct = \"WeMo\"\nkind = \"plug\"\n[names]\nsuffix = [\"xbcs.net\"]\n";
+        let read = |id, text: &str| Fingerprint::from_toml(id, text, id).unwrap();
+        let all = vec![
+            read("twin-a", TWIN_A),
+            read("twin-b", &twin_b),
+            read("camera", CAMERA),
+            read("wemo", product),
+        ];
+        Catalog::new(all, Vec::new())
+    }
+
+    fn flow(protocol: Protocol, port: u16, ttl: u8, window: u16, sizes: &[u32]) -> FlowFacts {
+        let mut fact = FlowFacts {
+            flow: 0,
+            protocol,
+            mac: None,
+            remote: [198, 51, 100, 9].into(),
+            remote_port: port,
+            span: Span::new(Timestamp(0), Timestamp::new(3_600, 0)),
+            sent: 10,
+            bytes: 1_000,
+            shape: Default::default(),
+            counter: Default::default(),
+            asked: vec![],
+            called: vec![],
+            looked_up: vec![],
+            asker: None,
+        };
+        fact.shape.ttl = ttl;
+        fact.shape.window = window;
+        sizes.iter().for_each(|size| fact.shape.sent.add(*size));
+        fact
+    }
+
+    fn heartbeat() -> FlowFacts {
+        flow(Protocol::TCP, 8886, 255, 4380, &[69; 60])
+    }
+
+    /// A host of some flows whose counter ran an hour at a pace; 0 for none.
+    fn host(flows: &[usize], pace: f64) -> Host {
+        let span = Span::new(Timestamp(0), Timestamp::new(3_600, 0));
+        Host {
+            flows: flows.to_vec(),
+            span,
+            ties: vec![],
+            counter: (pace > 0.0).then(|| TrackSeen {
+                first: span.start,
+                last: span.end,
+                packets: 100,
+                misses: 0,
+                advanced: (pace * 3_600.0) as u64,
+            }),
+        }
+    }
+
+    fn names(found: &[Attribution], catalog: &Catalog) -> Vec<(Vec<usize>, String)> {
+        let name = |one: &Attribution| match &one.verdict {
+            Verdict::Settled(index) => catalog.get(*index).unwrap().id.clone(),
+            Verdict::Ambiguous(set) => format!("{} candidates", set.len()),
+            Verdict::Unknown(common) => format!("? {common}"),
+        };
+        found
+            .iter()
+            .map(|one| (one.flows.clone(), name(one)))
+            .collect()
+    }
+
+    fn found(flows: &[FlowFacts], hosts: &[Host]) -> Vec<(Vec<usize>, String)> {
+        let catalog = catalog();
+        names(&demultiplex(flows, hosts, &catalog), &catalog)
+    }
+
+    #[test]
+    fn the_twin_of_a_device_that_was_found_is_the_other() {
+        let mut asks = flow(Protocol::UDP, 53, 255, 0, &[31]);
+        asks.asked = vec!["a3.vendor.example".into()];
+        let flows = [heartbeat(), heartbeat(), asks];
+        // Neither pace is known: only the question tells the first host, and only the first tells the second.
+        let hosts = [host(&[0], 0.29), host(&[1, 2], 0.29)];
+        assert_eq!(
+            found(&flows, &hosts),
+            [(vec![0], "twin-b".into()), (vec![1, 2], "twin-a".into())]
+        );
+    }
+
+    #[test]
+    fn twins_that_nothing_tells_apart_stay_unassigned() {
+        let flows = [heartbeat(), heartbeat()];
+        assert_eq!(found(&flows, &[host(&[0], 0.29), host(&[1], 0.29)]), []);
+        assert_eq!(found(&flows, &[host(&[0], 0.0), host(&[1], 0.0)]), []);
+    }
+
+    #[test]
+    fn the_pace_of_the_counter_tells_twins_apart() {
+        let flows = [heartbeat(), heartbeat()];
+        let hosts = [host(&[0], 0.24), host(&[1], 0.34)];
+        assert_eq!(
+            found(&flows, &hosts),
+            [(vec![0], "twin-b".into()), (vec![1], "twin-a".into())]
+        );
+    }
+
+    #[test]
+    fn looks_alone_find_a_device_and_another_stack_refutes_it() {
+        let mut camera = flow(Protocol::TCP, 443, 64, 3555, &[90; 40]);
+        let reading = crate::flow::shape::ClockReading {
+            ticks: 7,
+            at: Timestamp(0),
+        };
+        camera.shape.clock = Some((reading, reading));
+        let mut no_clock = camera.clone();
+        no_clock.shape.clock = None;
+        let flows = [camera, no_clock];
+        let hosts = [host(&[0], 0.0), host(&[1], 0.0)];
+        let found = found(&flows, &hosts);
+        assert_eq!(found[0], (vec![0], "camera".into()));
+        assert_eq!(found[1], (vec![1], "? 198.51.100.0/24 port 443".into()));
+    }
+
+    #[test]
+    fn what_is_no_device_of_the_home_is_a_product_or_unknown_or_nothing() {
+        let mut wemo = flow(Protocol::TCP, 8443, 64, 9_000, &[500; 9]);
+        wemo.called = vec![(NameKind::Sni, "api.xbcs.net".into())];
+        let mut strange = wemo.clone();
+        strange.called = vec![(NameKind::Sni, "x.nobody.co.uk".into())];
+        let time = flow(Protocol::UDP, 123, 64, 0, &[48]);
+        let flows = [wemo, strange, time];
+        let hosts = [host(&[0], 0.0), host(&[1], 0.0), host(&[2], 0.0)];
+        let expected = [
+            (vec![0], "wemo".to_owned()),
+            (vec![1], "? nobody.co.uk".to_owned()),
+        ];
+        assert_eq!(found(&flows, &hosts), expected);
+    }
+
+    #[test]
+    fn two_products_of_one_kind_at_a_time_are_two_devices() {
+        let mut wemo = flow(Protocol::TCP, 8443, 64, 9_000, &[500; 9]);
+        wemo.called = vec![(NameKind::Sni, "api.xbcs.net".into())];
+        let flows = [wemo.clone(), wemo.clone(), wemo];
+        let hosts = [host(&[0], 0.5), host(&[1], 0.7), host(&[2], 0.0)];
+        let expected = [
+            (vec![0, 2], "wemo".to_owned()),
+            (vec![1], "wemo".to_owned()),
+        ];
+        assert_eq!(found(&flows, &hosts), expected);
     }
 }

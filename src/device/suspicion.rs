@@ -151,7 +151,7 @@ impl<'a> Dossier<'a> {
         dossier
     }
 
-    /// What is found about every fingerprint that something speaks for.
+    /// What is found about every fingerprint that something speaks for, or against.
     pub fn suspect(
         &self,
         host: &Host,
@@ -520,9 +520,7 @@ impl Found {
             suspicion.clues.push(clue);
         }
         for ((index, _), nats) in self.against {
-            if let Some(suspicion) = all.get_mut(&index) {
-                suspicion.against += nats;
-            }
+            all.entry(index).or_default().against += nats;
         }
         for suspicion in all.values_mut() {
             suspicion.clues.sort_by(|a, b| b.nats.total_cmp(&a.nats));
