@@ -2,7 +2,7 @@
 //!
 //! A camera's week has 600,000 seconds, most of them silent; a capture may hold one packet in 1970 and one in 2106. So a
 //! series keeps the active bins alone, each as three variable-length integers (gap, up, down: about five bytes), and the
-//! bin being filled apart. Bins are counted from the capture's first packet, as tshark's `io,stat` counts them.
+//! bin being filled apart.
 
 use crate::units::{nanos, Direction, Span, Timestamp};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Where bins begin and how long they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// Start of bin 0: the capture's first packet.
+    /// Start of bin 0.
     pub origin: Timestamp,
     /// Length of a bin in nanoseconds, at least 1.
     bin: i64,
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_count_from_the_first_packet() {
+    fn bins_count_from_the_origin() {
         let mut series =
             RateSeries::new(Grid::new(Timestamp::new(100, 500), Duration::from_secs(1)));
         series.add(Timestamp::new(100, 500), Direction::Up, 60);

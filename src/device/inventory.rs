@@ -136,7 +136,11 @@ fn inside(observed: &Observed, home: &Home, catalog: &Catalog) -> Vec<Draft> {
     for (at, (key, flow)) in observed.flows.iter().enumerate() {
         let (own, other) = match home.side(key, flow) {
             Side::One(end) => (end, None),
-            Side::Both(end) => (end, Some(end.other())),
+            // What never speaks is no device: the network's broadcast address, or one that is not there.
+            Side::Both(end) => (
+                end,
+                Some(end.other()).filter(|end| flow.sent[end.index()].packets > 0),
+            ),
             Side::Neither => continue,
         };
         for (end, is_own) in [(Some(own), true), (other, false)] {

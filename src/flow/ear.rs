@@ -182,6 +182,11 @@ impl Ear {
         }
         let start = flow.isn.map(|isn| isn.wrapping_add(1));
         match self.hellos.push(flow.serial, tcp.sequence, payload, start) {
+            // What the capture cut off never comes.
+            Progress::NeedMore if (payload.len() as u32) < packet.payload_len => {
+                self.hellos.forget(flow.serial);
+                flow.patience = 0;
+            }
             Progress::NeedMore => {}
             Progress::Name(name) => {
                 told(names, flow, &key, sender, NameKind::Sni, &name, at);
@@ -234,7 +239,7 @@ fn lease(lease: Option<dhcp::Lease>, heard: &Heard<'_, '_>, names: &mut NameBook
     let Some(lease) = lease.filter(|lease| lease.from_client) else {
         return;
     };
-    let Some(mac) = lease.mac.or(heard.packet.macs.source) else {
+    let Some(mac) = lease.mac.or(heard.packet.macs.source()) else {
         return;
     };
     if let Some(class) = lease.vendor_class {
