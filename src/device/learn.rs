@@ -176,7 +176,7 @@ fn learn_one(
     };
     fingerprint.mac.oui = ouis.collect::<BTreeSet<Oui>>().into_iter().collect();
     fingerprint.habits = Habits {
-        asks: names.asks.iter().cloned().take(NAMES_AT_MOST).collect(),
+        asks: names.asks.iter().take(NAMES_AT_MOST).cloned().collect(),
         counter_pace: pace(flows, tracks),
         random_numbers: random_numbers(flows, tracks),
         services: services(flows),

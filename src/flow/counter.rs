@@ -164,7 +164,7 @@ impl CounterTracks {
                 }
                 track.last_id = own_id;
                 track.mixed = true;
-            } else if !alone && !(leads && step <= JUMP) {
+            } else if !(alone || leads && step <= JUMP) {
                 track.flows = track.flows.saturating_sub(1);
                 return self.begin(flow, owner, at, id, &stack());
             }
