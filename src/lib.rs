@@ -11,7 +11,9 @@
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
+pub mod activity;
 pub mod capture;
+pub mod device;
 pub mod flow;
 pub mod inference;
 pub mod packet;

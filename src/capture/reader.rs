@@ -198,7 +198,7 @@ impl Reader {
                     .map(Filter::refusals)
                     .unwrap_or_default();
                 summary.warnings.push(format!(
-                    "the filter cannot be applied to {} frames, which were left out ({reasons})",
+                    "frames of link types the filter cannot be applied to, left out: {} ({reasons})",
                     source.unfit
                 ));
             }

@@ -3,6 +3,7 @@
 use crate::activity::claim::{Shape, Side};
 use crate::activity::parameters::BaselineKind;
 use crate::flow::home::Vantage;
+use crate::flow::observer::BinsFrom;
 use crate::report::format::Format;
 use crate::report::output::Output;
 use crate::report::style::ColorChoice;
@@ -134,6 +135,9 @@ pub struct ActivityArgs {
     /// Length of a bin of the traffic rates
     #[arg(long, default_value = "1s", value_name = "TIME", value_parser = positive)]
     pub bin: Duration,
+    /// Where bins begin: at whole clock times (clock) or at the first packet (first), as tshark's io,stat has it
+    #[arg(long, default_value = "clock", value_name = "WHERE", value_parser = bins_from)]
+    pub bins_from: BinsFrom,
     /// Standard deviations over the baseline that make an activity
     #[arg(long, default_value_t = 3.0, value_name = "K", value_parser = sigma)]
     pub sigma: f64,
@@ -265,6 +269,14 @@ fn vantage(text: &str) -> Result<VantageChoice, String> {
         "lan" => Ok(VantageChoice::Told(Vantage::Lan)),
         "wan" => Ok(VantageChoice::Told(Vantage::Wan)),
         _ => Err("there are auto, lan and wan".into()),
+    }
+}
+
+fn bins_from(text: &str) -> Result<BinsFrom, String> {
+    match text {
+        "clock" => Ok(BinsFrom::Clock),
+        "first" => Ok(BinsFrom::First),
+        _ => Err("there are clock and first".into()),
     }
 }
 

@@ -8,12 +8,10 @@ use crate::flow::counter::{CounterTracks, TrackSeen};
 use crate::flow::facts::FlowFacts;
 use crate::flow::shape::ClockReading;
 use crate::packet::dissect::Protocol;
-use crate::units::Span;
+use crate::units::{Mac, Span};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A connection this soon after its server's address was looked up is the asker's.
-const AT_ONCE: Duration = Duration::from_secs(2);
 /// Ticks a second that network stacks count TCP timestamps in.
 const TICKS: [f64; 5] = [1000.0, 250.0, 100.0, 10.0, 2.0];
 /// How far apart two views of one clock's zero may lie, in seconds: delays on the way, and the clock's drift over hours.
@@ -46,17 +44,19 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether it was clearly seen to count its packets: only such hosts can be told apart by their counters.
+    pub fn counts(&self) -> bool {
+        self.counter
+            .is_some_and(|seen| seen.is_counter() && seen.packets >= 10)
+    }
+
     /// Whether the two are certainly different hosts: both count, and both counted during the same minutes.
     pub fn differs_from(&self, other: &Self) -> bool {
-        let counting = |host: &Self| {
-            host.counter
-                .filter(|seen| seen.is_counter() && seen.packets >= 10)
-        };
-        let (Some(a), Some(b)) = (counting(self), counting(other)) else {
+        let (Some(a), Some(b)) = (self.counter, other.counter) else {
             return false;
         };
         let together = a.last.min(b.last).since(a.first.max(b.first));
-        together > Duration::from_secs(120)
+        self.counts() && other.counts() && together > Duration::from_secs(120)
     }
 }
 
@@ -131,8 +131,8 @@ fn zero(reading: ClockReading, ticks: f64) -> f64 {
 /// Flows whose clocks were zero at the same instant share the clock. Stacks that start every connection's clock at random
 /// (Linux since 4.10) never agree, so they are left alone by themselves.
 fn tie_clocks(flows: &[FlowFacts], sets: &mut Sets) {
-    // Known clocks: owner, tick rate, zero, flow.
-    let mut known: Vec<(u32, usize, f64, usize)> = Vec::new();
+    // Known clocks: card, tick rate, zero, flow.
+    let mut known: Vec<(Option<Mac>, usize, f64, usize)> = Vec::new();
     let clocks = || {
         flows
             .iter()
@@ -141,7 +141,7 @@ fn tie_clocks(flows: &[FlowFacts], sets: &mut Sets) {
     };
     for (index, flow, clock) in clocks() {
         if let Some((kind, zero)) = zeros(clock) {
-            known.push((flow.owner, kind, zero, index));
+            known.push((flow.mac, kind, zero, index));
         }
     }
     known.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
@@ -158,13 +158,13 @@ fn tie_clocks(flows: &[FlowFacts], sets: &mut Sets) {
             let at = zero(clock.0, *ticks);
             let from = known.partition_point(|k| {
                 (k.0, k.1)
-                    .cmp(&(flow.owner, kind))
+                    .cmp(&(flow.mac, kind))
                     .then(k.2.total_cmp(&(at - SAME_ZERO)))
                     .is_lt()
             });
             if let Some(near) = known
                 .get(from)
-                .filter(|k| (k.0, k.1) == (flow.owner, kind) && k.2 <= at + SAME_ZERO)
+                .filter(|k| (k.0, k.1) == (flow.mac, kind) && k.2 <= at + SAME_ZERO)
             {
                 sets.tie(near.3, index, Tie::Clock);
             }
@@ -172,23 +172,13 @@ fn tie_clocks(flows: &[FlowFacts], sets: &mut Sets) {
     }
 }
 
-/// A connection right after a look-up of its server is the asker's, if nobody else asked just then, and if nothing of the
-/// two says otherwise.
+/// A connection right after a look-up of its server is the asker's, if nothing of the two says otherwise.
 fn tie_look_ups(flows: &[FlowFacts], lines: &[Option<u32>], sets: &mut Sets) {
     for (index, flow) in flows.iter().enumerate() {
-        let just_before = |at| at <= flow.span.start && flow.span.start.since(at) <= AT_ONCE;
-        let mut askers: Vec<usize> = flow
-            .answers
-            .iter()
-            .filter(|answer| just_before(answer.at))
-            .filter_map(|answer| answer.asker)
-            .collect();
-        askers.sort_unstable();
-        askers.dedup();
-        let &[asker] = askers.as_slice() else {
+        let Some(asker) = flow.asker else {
             continue;
         };
-        let Some(look_up) = flows.get(asker).filter(|asking| asking.owner == flow.owner) else {
+        let Some(look_up) = flows.get(asker).filter(|asking| asking.mac == flow.mac) else {
             continue;
         };
         // A stack keeps one initial TTL for UDP, but may have another for TCP.

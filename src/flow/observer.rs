@@ -20,6 +20,25 @@ use std::time::Duration;
 /// Flows listed one by one unless asked otherwise; what is beyond is folded.
 pub const FLOWS_LISTED: usize = 16_384;
 
+/// Where the bins of traffic rates begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinsFrom {
+    /// At whole multiples of a bin since 1970: a second of the series is a second of the clock, in every capture.
+    Clock,
+    /// At the capture's first packet, as tshark's `io,stat` has it.
+    First,
+}
+
+impl BinsFrom {
+    fn grid(self, first: Timestamp, bin: Duration) -> Grid {
+        let grid = Grid::new(Timestamp(0), bin);
+        match self {
+            Self::Clock => Grid::new(grid.start(grid.index(first)), bin),
+            Self::First => Grid::new(first, bin),
+        }
+    }
+}
+
 /// How to watch.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +48,8 @@ pub struct Settings {
     pub flows: usize,
     /// The home's prefixes, where the user told them.
     pub home: Vec<IpNet>,
+    /// Where bins begin.
+    pub bins_from: BinsFrom,
     /// Gather every flow's traits, also where hardware addresses or private ones tell the devices apart: to learn from.
     pub traits: bool,
 }
@@ -39,6 +60,7 @@ impl Default for Settings {
             bin: Duration::from_secs(1),
             flows: FLOWS_LISTED,
             home: Vec::new(),
+            bins_from: BinsFrom::Clock,
             traits: false,
         }
     }
@@ -86,6 +108,7 @@ pub struct Observed {
 #[derive(Debug)]
 struct BinClock {
     bin: Duration,
+    from: BinsFrom,
     grid: Option<Grid>,
     start: i64,
     end: i64,
@@ -93,9 +116,10 @@ struct BinClock {
 }
 
 impl BinClock {
-    fn new(bin: Duration) -> Self {
+    fn new(bin: Duration, from: BinsFrom) -> Self {
         Self {
             bin,
+            from,
             grid: None,
             start: 0,
             end: 0,
@@ -106,8 +130,8 @@ impl BinClock {
     #[inline]
     fn index(&mut self, at: Timestamp) -> i64 {
         if at.0 < self.start || at.0 >= self.end {
-            let bin = self.bin;
-            let grid = *self.grid.get_or_insert_with(|| Grid::new(at, bin));
+            let (bin, from) = (self.bin, self.from);
+            let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
             self.index = grid.index(at);
             self.start = grid.start(self.index).0;
             self.end = self.start.saturating_add(nanos(grid.bin()));
@@ -127,7 +151,7 @@ impl Observer {
             tracks: CounterTracks::new(),
             guess: Guess::default(),
             window: None,
-            clock: BinClock::new(settings.bin),
+            clock: BinClock::new(settings.bin, settings.bins_from),
             serials: 0,
             latest: None,
             settings,
@@ -143,8 +167,9 @@ impl Observer {
             None => self.window = Some(Span::at(frame.at)),
         }
         let bin = self.clock.index(frame.at);
-        match dissect(frame) {
-            Ok(packet) => {
+        let mut packet = Packet::blank();
+        match dissect(frame, &mut packet) {
+            Ok(()) => {
                 self.census.count(&packet);
                 self.follow(frame.at, bin, &packet);
             }

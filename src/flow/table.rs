@@ -189,7 +189,10 @@ impl FlowTable {
     /// Adds a flow that is not there, folding idle ones when there is no room.
     pub fn insert(&mut self, key: FlowKey, flow: Flow) -> usize {
         if self.live.is_full() {
-            for (key, flow) in self.live.evict(Flow::worth) {
+            let mut idle = self.live.evict(Flow::worth);
+            // In order of time, so that one flow's bins follow the other's.
+            idle.sort_unstable_by_key(|(key, flow)| (flow.span.start, *key));
+            for (key, flow) in idle {
                 self.fold(key, flow);
             }
         }

@@ -328,3 +328,6 @@ impl<'a> Iterator for Framed<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,10 +20,16 @@ const METHODS: [&[u8]; 9] = [
 ];
 
 /// Whether a segment begins like an HTTP/1 request: a look at its first few bytes.
+///
+/// Some devices (the Hue bridge of 2016 among them) send the method in a segment of its own and go on with the target in
+/// the next, so a slash will do; [`host`] then wants the rest of the line.
 pub fn is_request(payload: &[u8]) -> bool {
-    // Methods are upper case; most payloads end here.
-    payload.first().is_some_and(u8::is_ascii_uppercase)
-        && METHODS.iter().any(|method| payload.starts_with(method))
+    match payload.first() {
+        Some(b'/') => true,
+        // Methods are upper case; most payloads end here.
+        Some(b'A'..=b'Z') => METHODS.iter().any(|method| payload.starts_with(method)),
+        _ => false,
+    }
 }
 
 /// The host of the request that `payload` begins with, in canonical form and without its port; `None` where there is no
@@ -34,7 +40,11 @@ pub fn host(payload: &[u8]) -> Option<Box<str>> {
     }
     let head = payload.get(..HEAD).unwrap_or(payload);
     let mut lines = head.split_inclusive(|&byte| byte == b'\n');
-    let target = target_host(lines.next()?);
+    let first = lines.next()?;
+    if first.starts_with(b"/") && !names_version(first.trim_ascii_end()) {
+        return None;
+    }
+    let target = target_host(first);
     for line in lines {
         // A line the payload cuts off may hold half a name.
         let Some(line) = line.strip_suffix(b"\n") else {
@@ -52,6 +62,11 @@ pub fn host(payload: &[u8]) -> Option<Box<str>> {
         }
     }
     name::canonical(without_port(target?))
+}
+
+/// Whether a request line ends as one must.
+fn names_version(line: &[u8]) -> bool {
+    line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 
 /// The host of a target in absolute form, `http://host/path`, as sent to proxies.
@@ -121,6 +136,13 @@ mod tests {
         assert_eq!(of("GETTING / HTTP/1.1\r\nHost: a.b\r\n\r\n"), None);
         assert_eq!(of("GET / HTTP/1.1\r\nHost: \r\n\r\n"), None);
         assert_eq!(of("GET"), None);
+    }
+
+    #[test]
+    fn the_method_may_have_gone_ahead() {
+        let rest = "/queue HTTP/1.1\r\nHost: bridge.example:80\r\n\r\n";
+        assert_eq!(of(rest).unwrap(), "bridge.example");
+        assert_eq!(of("/etc/hosts\nHost: bridge.example\n"), None);
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub struct Network<'a> {
 }
 
 /// Finds the IP header of a frame.
-#[inline]
+#[inline(always)]
 pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
     let data = frame.data;
     match frame.link {
@@ -86,7 +86,10 @@ pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
                 source: Some(Mac([s0, s1, s2, s3, s4, s5])),
                 destination: Some(Mac([d0, d1, d2, d3, d4, d5])),
             };
-            ethertype(u16::from_be_bytes([t0, t1]), data, 14, macs)
+            match u16::from_be_bytes([t0, t1]) {
+                IPV4 => at(data, 14, macs),
+                kind => ethertype(kind, data, 14, macs),
+            }
         }
         LinkType::RAW | LinkType::RAW_BSD | LinkType::IPV4 | LinkType::IPV6 => {
             at(data, 0, Macs::default())
@@ -130,7 +133,6 @@ fn cooked(length: &[u8], address: &[u8]) -> Macs {
 }
 
 /// Follows the Ethernet type at `offset`, through VLAN tags and PPPoE.
-#[inline]
 fn ethertype(
     mut kind: u16,
     data: &[u8],
@@ -170,7 +172,7 @@ fn ppp(data: &[u8], offset: usize, macs: Macs) -> Result<Network<'_>, Skip> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn at(data: &[u8], offset: usize, macs: Macs) -> Result<Network<'_>, Skip> {
     match data.get(offset..) {
         Some(ip) if !ip.is_empty() => Ok(Network { ip, offset, macs }),

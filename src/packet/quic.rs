@@ -212,3 +212,6 @@ fn other_length(packet: &[u8]) -> Option<usize> {
     let (length, size) = quic_parser::read_varint(packet.get(at..)?).ok()?;
     usize::try_from(length).ok()?.checked_add(at + size)
 }
+
+#[cfg(test)]
+mod tests;

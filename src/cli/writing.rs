@@ -1,0 +1,1 @@
+//! Where reports go: standard output, and the files of `-o`.
