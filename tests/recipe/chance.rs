@@ -9,9 +9,16 @@ impl Chance {
     /// The stream that belongs to a purpose: a new one never moves another.
     pub fn of(purpose: &str) -> Self {
         // FNV-1a, 64 bits.
-        let seed = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let seed = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        Self(seed)
+    }
+
+    /// The stream of a seed.
+    pub fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 

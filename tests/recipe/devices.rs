@@ -28,7 +28,11 @@ impl Beat {
         let mut at = from;
         while at < to {
             let late = world.soon(host, at, self.late);
-            says.push(Say { at: late, up: self.up, down: self.down });
+            says.push(Say {
+                at: late,
+                up: self.up,
+                down: self.down,
+            });
             at += self.every;
         }
         says
@@ -36,7 +40,12 @@ impl Beat {
 }
 
 const fn beat(every_s: i64, late_ms: i64, up: usize, down: usize) -> Beat {
-    Beat { every: every_s * SECOND, late: late_ms * MILLI, up, down }
+    Beat {
+        every: every_s * SECOND,
+        late: late_ms * MILLI,
+        up,
+        down,
+    }
 }
 
 /// An activity spread evenly: bytes a second up during its first part, down during its last.
@@ -51,7 +60,13 @@ struct Burst {
 }
 
 const fn both(step_ms: i64, up: i64, down: i64) -> Burst {
-    Burst { step: step_ms * MILLI, up, down, up_until: 100, down_from: 0 }
+    Burst {
+        step: step_ms * MILLI,
+        up,
+        down,
+        up_until: 100,
+        down_from: 0,
+    }
 }
 
 impl Burst {
@@ -69,8 +84,16 @@ impl Burst {
         let down = size(self.down, 100 - self.down_from);
         let says = (0..steps).map(|i| Say {
             at: begin + i * self.step,
-            up: if i * 100 < steps * self.up_until { up } else { 0 },
-            down: if i * 100 >= steps * self.down_from { down } else { 0 },
+            up: if i * 100 < steps * self.up_until {
+                up
+            } else {
+                0
+            },
+            down: if i * 100 >= steps * self.down_from {
+                down
+            } else {
+                0
+            },
         });
         says.collect()
     }
@@ -78,7 +101,9 @@ impl Burst {
 
 fn bursts(world: &mut World, host: usize, device: &str, burst: &Burst) -> Vec<Say> {
     let events = events_of(device);
-    let says = events.iter().flat_map(|event| burst.says(world, host, event));
+    let says = events
+        .iter()
+        .flat_map(|event| burst.says(world, host, event));
     says.collect()
 }
 
@@ -100,7 +125,9 @@ pub fn visit(world: &mut World, host: usize, at: Nanos, name: &str, up: usize, d
 
 /// Every `every` from `from` on.
 fn times(from: Nanos, every: Nanos) -> impl Iterator<Item = Nanos> {
-    (0..).map(move |i| from + i * every).take_while(|at| *at < END)
+    (0..)
+        .map(move |i| from + i * every)
+        .take_while(|at| *at < END)
 }
 
 fn minutes(count: i64) -> Nanos {
@@ -127,7 +154,14 @@ pub fn wemo(world: &mut World) {
     let begin = BEGIN + 8 * SECOND;
     let tcp = Tcp::tls(world, WEMO, begin, "api.xbcs.net", 8443);
     let burst = both(250, 5_000, 2_500);
-    live(world, WEMO, tcp, begin + 5 * SECOND, &beat(30, 120, 96, 74), &burst);
+    live(
+        world,
+        WEMO,
+        tcp,
+        begin + 5 * SECOND,
+        &beat(30, 120, 96, 74),
+        &burst,
+    );
     for at in times(BEGIN + minutes(14), minutes(45)) {
         world.ntp(WEMO, at, "0.pool.ntp.org");
     }
@@ -144,7 +178,14 @@ fn echo(world: &mut World) {
         up_until: 60,
         down_from: 40,
     };
-    live(world, ECHO, tcp, begin + 9 * SECOND, &beat(30, 200, 58, 58), &burst);
+    live(
+        world,
+        ECHO,
+        tcp,
+        begin + 9 * SECOND,
+        &beat(30, 200, 58, 58),
+        &burst,
+    );
     for at in times(BEGIN + minutes(6), minutes(31)) {
         let at = world.soon(ECHO, at, 20 * SECOND);
         visit(world, ECHO, at, "device-metrics-us.amazon.com", 900, 180);
@@ -158,7 +199,14 @@ fn nest(world: &mut World) {
     let begin = BEGIN + 20 * SECOND;
     let tcp = Tcp::tls(world, NEST, begin, "nexus.dropcam.com", 443);
     let burst = both(100, 30_000, 0);
-    live(world, NEST, tcp, begin + 4 * SECOND, &beat(20, 300, 132, 66), &burst);
+    live(
+        world,
+        NEST,
+        tcp,
+        begin + 4 * SECOND,
+        &beat(20, 300, 132, 66),
+        &burst,
+    );
     for at in times(BEGIN + minutes(9), minutes(30)) {
         world.ntp(NEST, at, "0.pool.ntp.org");
     }
@@ -173,8 +221,22 @@ fn hue(world: &mut World) {
     let mut tcp = Tcp::open(world, HUE, client, server, at);
     tcp.shake(world, "ws.meethue.com", super::tls::Hello::Small);
     let burst = both(300, 1_500, 600);
-    live(world, HUE, tcp, begin + 20 * SECOND, &beat(60, 80, 41, 37), &burst);
-    visit(world, HUE, BEGIN + minutes(17), "diagnostics.meethue.com", 620, 200);
+    live(
+        world,
+        HUE,
+        tcp,
+        begin + 20 * SECOND,
+        &beat(60, 80, 41, 37),
+        &burst,
+    );
+    visit(
+        world,
+        HUE,
+        BEGIN + minutes(17),
+        "diagnostics.meethue.com",
+        620,
+        200,
+    );
     for at in times(BEGIN + minutes(3), minutes(60)) {
         world.ntp(HUE, at, "time.meethue.com");
     }
@@ -183,11 +245,20 @@ fn hue(world: &mut World) {
 /// The TP-Link plug: its connection is hours old, and it looks its server up again without need.
 fn plug(world: &mut World) {
     let port = world.port(PLUG);
-    let cloud: IpAddr = super::zone::find("devs.tplinkcloud.com").v4[1].parse().unwrap();
+    let cloud: IpAddr = super::zone::find("devs.tplinkcloud.com").v4[1]
+        .parse()
+        .unwrap();
     let (us, server) = (world.home(PLUG, port), world.server(cloud, 50_443));
     let tcp = Tcp::old(world, PLUG, us, server, BEGIN);
     let burst = both(400, 900, 500);
-    live(world, PLUG, tcp, BEGIN + 17 * SECOND, &beat(60, 150, 85, 85), &burst);
+    live(
+        world,
+        PLUG,
+        tcp,
+        BEGIN + 17 * SECOND,
+        &beat(60, 150, 85, 85),
+        &burst,
+    );
     for at in times(BEGIN + minutes(12), minutes(50)) {
         world.resolve(PLUG, at, "devs.tplinkcloud.com", dns::A);
     }
@@ -209,15 +280,35 @@ fn switch_plug(world: &mut World, event: &Event) {
     let at = event.at - 2 * SECOND;
     let everybody = std::net::Ipv4Addr::new(192, 168, 1, 255);
     world.shout(at, &seek, everybody, 9999, local::tp_link_datagram(info));
-    world.udp(at + 14 * MILLI, &found, &seek, local::tp_link_datagram(&answer), Keep::Headers);
+    world.udp(
+        at + 14 * MILLI,
+        &found,
+        &seek,
+        local::tp_link_datagram(&answer),
+        Keep::Headers,
+    );
     let port = world.port(PHONE);
     let (phone, plug) = (world.home(PHONE, port), world.home(PLUG, 9999));
     let mut tcp = Tcp::open(world, PHONE, phone, plug, event.at - 5 * MILLI);
     let set = format!("{{\"system\":{{\"set_relay_state\":{{\"state\":{state}}}}}}}");
     let done = "{\"system\":{\"set_relay_state\":{\"err_code\":0}}}";
-    tcp.send(world, From::Client, event.at, local::tp_link_message(&set), Keep::Headers, false);
+    tcp.send(
+        world,
+        From::Client,
+        event.at,
+        local::tp_link_message(&set),
+        Keep::Headers,
+        false,
+    );
     let at = tcp.now + 12 * MILLI;
-    tcp.send(world, From::Server, at, local::tp_link_message(done), Keep::Headers, true);
+    tcp.send(
+        world,
+        From::Server,
+        at,
+        local::tp_link_message(done),
+        Keep::Headers,
+        true,
+    );
     tcp.close(world, event.at + 80 * MILLI);
 }
 
@@ -225,7 +316,14 @@ fn sense(world: &mut World) {
     let begin = BEGIN + 128 * SECOND;
     let tcp = Tcp::tls(world, SENSE, begin, "sense-in.hello.is", 443);
     let burst = both(400, 2_500, 600);
-    live(world, SENSE, tcp, begin + 11 * SECOND, &beat(60, 250, 310, 74), &burst);
+    live(
+        world,
+        SENSE,
+        tcp,
+        begin + 11 * SECOND,
+        &beat(60, 250, 310, 74),
+        &burst,
+    );
     for at in times(BEGIN + minutes(7), minutes(25)) {
         visit(world, SENSE, at, "messeji.hello.is", 210, 90);
     }
@@ -253,7 +351,14 @@ fn smartthings(world: &mut World) {
     let mut says = beat.says(world, SMARTTHINGS, again + 30 * SECOND, END);
     says.extend(after);
     tcp.say(world, says);
-    visit(world, SMARTTHINGS, BEGIN + minutes(38), "fw-update2.smartthings.com", 340, 700);
+    visit(
+        world,
+        SMARTTHINGS,
+        BEGIN + minutes(38),
+        "fw-update2.smartthings.com",
+        340,
+        700,
+    );
     world.ntp(SMARTTHINGS, BEGIN + minutes(44), "0.pool.ntp.org");
 }
 
@@ -306,7 +411,14 @@ fn wink(world: &mut World) {
     let begin = BEGIN + 74 * SECOND;
     let tcp = Tcp::tls(world, WINK, begin, "agent-v1-production.wink.com", 443);
     let burst = both(300, 1_100, 700);
-    live(world, WINK, tcp, begin + 13 * SECOND, &beat(60, 100, 66, 54), &burst);
+    live(
+        world,
+        WINK,
+        tcp,
+        begin + 13 * SECOND,
+        &beat(60, 100, 66, 54),
+        &burst,
+    );
     world.ntp(WINK, BEGIN + minutes(52), "0.pool.ntp.org");
 }
 
@@ -319,8 +431,20 @@ fn stranger(world: &mut World) {
     for at in times(BEGIN + minutes(10), minutes(20)) {
         visit(world, STRANGER, at, "in.larkfield.example", 260, 150);
     }
-    let (at, addresses) = world.resolve(STRANGER, BEGIN + minutes(48), "ota.larkfield.example", dns::A);
-    fetch(world, STRANGER, at, addresses[0], "ota.larkfield.example", "/v2/latest.json");
+    let (at, addresses) = world.resolve(
+        STRANGER,
+        BEGIN + minutes(48),
+        "ota.larkfield.example",
+        dns::A,
+    );
+    fetch(
+        world,
+        STRANGER,
+        at,
+        addresses[0],
+        "ota.larkfield.example",
+        "/v2/latest.json",
+    );
 }
 
 /// A page in the clear, whose request names its host.

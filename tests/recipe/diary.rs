@@ -105,7 +105,10 @@ pub fn events() -> Vec<Event> {
 
 /// Those of one device.
 pub fn events_of(device: &str) -> Vec<Event> {
-    events().into_iter().filter(|event| event.device == device).collect()
+    events()
+        .into_iter()
+        .filter(|event| event.device == device)
+        .collect()
 }
 
 /// The label file.

@@ -122,7 +122,8 @@ impl Writer {
             Data::Https(hints) => {
                 self.u16(1);
                 self.bytes.push(0);
-                self.bytes.extend([0, 1, 0, 6, 2, b'h', b'3', 2, b'h', b'2']);
+                self.bytes
+                    .extend([0, 1, 0, 6, 2, b'h', b'3', 2, b'h', b'2']);
                 if !hints.is_empty() {
                     self.u16(4);
                     self.u16(hints.len() as u16 * 4);

@@ -95,7 +95,14 @@ fn syn(chance: &mut Chance, at: Nanos) -> Packet {
         body,
     });
     let mac = [0x06, 9, chance.bits() as u8, chance.bits() as u8, a, b];
-    Packet { at, from: mac, to: ROUTER_MAC, net, keep: Keep::All, seen: Seen::Lan }
+    Packet {
+        at,
+        from: mac,
+        to: ROUTER_MAC,
+        net,
+        keep: Keep::All,
+        seen: Seen::Lan,
+    }
 }
 
 /// The router answers a question nobody asked.
@@ -106,7 +113,11 @@ fn answer(chance: &mut Chance, at: Nanos, i: u64) -> Packet {
         id: chance.word(),
         flags: dns::ANSWER,
         questions: vec![(owner.clone(), dns::A)],
-        answers: vec![Record { owner, ttl: 60, data: Data::Address(address) }],
+        answers: vec![Record {
+            owner,
+            ttl: 60,
+            data: Data::Address(address),
+        }],
         ..Message::default()
     };
     let [a, b, ..] = chance.long().to_be_bytes();
@@ -115,8 +126,17 @@ fn answer(chance: &mut Chance, at: Nanos, i: u64) -> Packet {
         to: (Ipv4Addr::new(10, 9, a, b).into(), 1024 | chance.word()),
         ttl: 64,
         id: chance.word(),
-        body: Body::Udp { payload: message.bytes() },
+        body: Body::Udp {
+            payload: message.bytes(),
+        },
     });
     let mac = [0x06, 9, 0, 0, a, b];
-    Packet { at, from: ROUTER_MAC, to: mac, net, keep: Keep::All, seen: Seen::Lan }
+    Packet {
+        at,
+        from: ROUTER_MAC,
+        to: mac,
+        net,
+        keep: Keep::All,
+        seen: Seen::Lan,
+    }
 }

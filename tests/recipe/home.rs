@@ -107,7 +107,11 @@ pub fn hosts() -> Vec<Host> {
         Host {
             ttl: 255,
             window: 5_744,
-            ..host("a device nobody knows", [0x00, 0x00, 0x5e, 0x00, 0x53, 0x31], 31)
+            ..host(
+                "a device nobody knows",
+                [0x00, 0x00, 0x5e, 0x00, 0x53, 0x31],
+                31,
+            )
         },
         Host {
             numbering: Conversation,

@@ -44,7 +44,9 @@ impl Dhcp<'_> {
         }
         if self.op == 2 {
             bytes.extend([51, 4, 0, 0, 0x0e, 0x10]);
-            bytes.extend([1, 4, 255, 255, 255, 0, 3, 4, 192, 168, 1, 1, 6, 4, 192, 168, 1, 1]);
+            bytes.extend([
+                1, 4, 255, 255, 255, 0, 3, 4, 192, 168, 1, 1, 6, 4, 192, 168, 1, 1,
+            ]);
         }
         for (code, text) in [(12, self.host_name), (60, self.vendor_class)] {
             if !text.is_empty() && self.op == 1 {

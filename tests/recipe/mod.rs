@@ -20,6 +20,8 @@ pub mod nat;
 pub mod packet;
 pub mod people;
 pub mod quic;
+pub mod readme;
+pub mod strange;
 pub mod tcp;
 pub mod tls;
 pub mod world;
@@ -41,8 +43,13 @@ pub fn evening() -> Evening {
     people::small_talk(&mut world);
     let packets = world.finish();
     let wan = nat::outside(&packets);
-    let lan = packets.into_iter().filter(|packet| packet.seen != Seen::Wan);
-    Evening { lan: lan.collect(), wan }
+    let lan = packets
+        .into_iter()
+        .filter(|packet| packet.seen != Seen::Wan);
+    Evening {
+        lan: lan.collect(),
+        wan,
+    }
 }
 
 /// Packets as a capture keeps them.
@@ -53,17 +60,27 @@ pub fn captured(packets: &[Packet]) -> Vec<Bytes> {
 const LAN_NOTE: &str = "SYNTHETIC: an evening of an invented home, seen at its LAN. Made by tests/recipe of stp-audit.";
 const WAN_NOTE: &str = "SYNTHETIC: the same evening behind NAT, seen by the provider. Made by tests/recipe of stp-audit.";
 
-/// Every file under fixtures/ with its bytes, README.md aside.
+/// Every file under fixtures/ with its bytes.
 pub fn files() -> Vec<(String, Vec<u8>)> {
     let evening = evening();
+    let (formats, cases) = (formats::formats(&evening.lan), malformed::cases());
     let lan = file::pcapng(LAN_NOTE, "br-lan", MICRO, &captured(&evening.lan));
     let wan = file::pcapng(WAN_NOTE, "wan0", 1, &captured(&evening.wan));
+    let page = readme::page(&evening, &formats, &cases);
     let mut files = vec![
+        ("README.md".to_owned(), page.into_bytes()),
         ("evening-lan.pcapng".to_owned(), lan),
         ("evening-wan.pcapng".to_owned(), wan),
-        ("evening-labels.csv".to_owned(), diary::labels().into_bytes()),
+        (
+            "evening-labels.csv".to_owned(),
+            diary::labels().into_bytes(),
+        ),
     ];
-    files.extend(formats::files(&evening.lan));
-    files.extend(malformed::files(&evening.lan));
+    for format in formats {
+        files.push((format!("formats/{}", format.name), format.bytes));
+    }
+    for case in cases {
+        files.push((format!("malformed/{}", case.name), case.bytes));
+    }
     files
 }

@@ -26,7 +26,9 @@ pub fn outside(packets: &[Packet]) -> Vec<Packet> {
     let mut taken = HashSet::new();
     let mut seen = Vec::new();
     for packet in packets {
-        let (Seen::Both | Seen::Wan, Net::Ip(ip)) = (packet.seen, &packet.net) else { continue };
+        let (Seen::Both | Seen::Wan, Net::Ip(ip)) = (packet.seen, &packet.net) else {
+            continue;
+        };
         let mut ip = ip.clone();
         let up = is_home(ip.from.0);
         // What the router takes to pass a packet on.
@@ -35,7 +37,11 @@ pub fn outside(packets: &[Packet]) -> Vec<Packet> {
         if packet.seen == Seen::Both {
             at += if up { takes } else { -takes };
             ip.ttl = if up { ip.ttl - 1 } else { ip.ttl + 1 };
-            let (near, far) = if up { (ip.from, ip.to) } else { (ip.to, ip.from) };
+            let (near, far) = if up {
+                (ip.from, ip.to)
+            } else {
+                (ip.to, ip.from)
+            };
             if near.0.is_ipv4() {
                 let udp = matches!(ip.body, Body::Udp { .. });
                 let port = *ports.entry((udp, near, far)).or_insert_with(|| loop {
@@ -52,8 +58,18 @@ pub fn outside(packets: &[Packet]) -> Vec<Packet> {
                 }
             }
         }
-        let (from, to) = if up { (OUTER_MAC, PROVIDER_MAC) } else { (PROVIDER_MAC, OUTER_MAC) };
-        seen.push(Packet { at, from, to, net: Net::Ip(ip), ..packet.clone() });
+        let (from, to) = if up {
+            (OUTER_MAC, PROVIDER_MAC)
+        } else {
+            (PROVIDER_MAC, OUTER_MAC)
+        };
+        seen.push(Packet {
+            at,
+            from,
+            to,
+            net: Net::Ip(ip),
+            ..packet.clone()
+        });
     }
     seen.sort_by_key(|packet| packet.at);
     seen

@@ -144,7 +144,11 @@ impl Ip {
             checksum(&[&source, &target, &pseudo, &inner])
         };
         // UDP writes a sum of zero as its other form (RFC 768).
-        let sum = if protocol == 17 && sum == 0 { 0xffff } else { sum };
+        let sum = if protocol == 17 && sum == 0 {
+            0xffff
+        } else {
+            sum
+        };
         inner[sum_at..sum_at + 2].copy_from_slice(&sum.to_be_bytes());
         let mut header = Vec::new();
         if self.from.0.is_ipv4() {

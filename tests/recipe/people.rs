@@ -26,26 +26,82 @@ pub fn all(world: &mut World) {
     join(world, PHONE, clock(h, m, s));
     let at = clock(h, m, s) + SECOND;
     let (at, addresses) = world.resolve(PHONE, at, "connectivitycheck.gstatic.com", dns::A);
-    fetch(world, PHONE, at, addresses[0], "connectivitycheck.gstatic.com", "/generate_204");
+    fetch(
+        world,
+        PHONE,
+        at,
+        addresses[0],
+        "connectivitycheck.gstatic.com",
+        "/generate_204",
+    );
     world.ntp(PHONE, at + 700 * MILLI, "time.android.com");
     page(world, PHONE, at + 6 * SECOND, "mail.postbox.example", 9_000);
     for minute in [5, 35, 65, 95] {
         let at = clock(20, 53, 0) + minute * 60 * SECOND;
         visit(world, PHONE, at, "sync.postbox.example", 700, 400);
     }
-    quic_page(world, PHONE, clock(21, 8, 40), "www.tidewater-news.example", 24);
-    page(world, PHONE, clock(21, 8, 41), "img.tidewater-news.example", 42_000);
-    page(world, PHONE, clock(21, 26, 2), "recipes.appleyard.example", 30_000);
-    quic_page(world, PHONE, clock(22, 5, 11), "www.harbour-cinema.example", 30);
+    quic_page(
+        world,
+        PHONE,
+        clock(21, 8, 40),
+        "www.tidewater-news.example",
+        24,
+    );
+    page(
+        world,
+        PHONE,
+        clock(21, 8, 41),
+        "img.tidewater-news.example",
+        42_000,
+    );
+    page(
+        world,
+        PHONE,
+        clock(21, 26, 2),
+        "recipes.appleyard.example",
+        30_000,
+    );
+    quic_page(
+        world,
+        PHONE,
+        clock(22, 5, 11),
+        "www.harbour-cinema.example",
+        30,
+    );
 
     let (h, m, s) = LAPTOP_JOINS;
     join(world, LAPTOP, clock(h, m, s));
     let at = clock(h, m, s) + SECOND;
     let (at, addresses) = world.resolve(LAPTOP, at, "www.msftconnecttest.com", dns::A);
-    fetch(world, LAPTOP, at, addresses[0], "www.msftconnecttest.com", "/connecttest.txt");
-    page(world, LAPTOP, clock(20, 59, 3), "www.tidewater-news.example", 38_000);
-    page(world, LAPTOP, clock(21, 16, 47), "www.harbour-cinema.example", 26_000);
-    page(world, LAPTOP, clock(21, 39, 20), "mail.postbox.example", 15_000);
+    fetch(
+        world,
+        LAPTOP,
+        at,
+        addresses[0],
+        "www.msftconnecttest.com",
+        "/connecttest.txt",
+    );
+    page(
+        world,
+        LAPTOP,
+        clock(20, 59, 3),
+        "www.tidewater-news.example",
+        38_000,
+    );
+    page(
+        world,
+        LAPTOP,
+        clock(21, 16, 47),
+        "www.harbour-cinema.example",
+        26_000,
+    );
+    page(
+        world,
+        LAPTOP,
+        clock(21, 39, 20),
+        "mail.postbox.example",
+        15_000,
+    );
 }
 
 /// A browser asks for every kind of address at once, then loads a page.
@@ -64,7 +120,11 @@ fn page(world: &mut World, host: usize, at: Nanos, name: &str, down: usize) {
     let mut tcp = Tcp::open(world, host, us, server, at);
     tcp.shake(world, name, Hello::Large);
     let at = tcp.now;
-    let says = [0, 180, 410].map(|ms| Say { at: at + ms * MILLI, up: 420, down: down / 3 });
+    let says = [0, 180, 410].map(|ms| Say {
+        at: at + ms * MILLI,
+        up: 420,
+        down: down / 3,
+    });
     tcp.say(world, says.to_vec());
     tcp.close(world, at + 4 * SECOND);
 }
@@ -81,7 +141,11 @@ fn quic_page(world: &mut World, host: usize, at: Nanos, name: &str, packets: i64
     let hello = quic::server_initial(world.chance(host), &ids);
     world.udp(at, &server, &us, hello, Keep::All);
     let talk = |world: &mut World, at, up: bool, length| {
-        let (id, from, to) = if up { (&ids.server, &us, &server) } else { (&ids.client, &server, &us) };
+        let (id, from, to) = if up {
+            (&ids.server, &us, &server)
+        } else {
+            (&ids.client, &server, &us)
+        };
         let datagram = quic::short(world.chance(host), id, length);
         world.udp(at, from, to, datagram, Keep::Headers);
     };
@@ -101,7 +165,10 @@ fn quic_page(world: &mut World, host: usize, at: Nanos, name: &str, packets: i64
 fn join(world: &mut World, host: usize, at: Nanos) {
     let it = world.hosts[host].clone();
     let transaction = world.chance(host).long();
-    let nobody = End { at: (Ipv4Addr::UNSPECIFIED.into(), 68), ..world.home(host, 68) };
+    let nobody = End {
+        at: (Ipv4Addr::UNSPECIFIED.into(), 68),
+        ..world.home(host, 68)
+    };
     let (us, router) = (world.home(host, 68), world.router(67));
     for (kind, ms) in [(1, 0), (3, 40)] {
         let question = Dhcp {
@@ -118,7 +185,13 @@ fn join(world: &mut World, host: usize, at: Nanos) {
         };
         let at = at + ms * MILLI;
         world.shout(at, &nobody, Ipv4Addr::BROADCAST, 67, question.bytes());
-        let answer = Dhcp { op: 2, kind: if kind == 1 { 2 } else { 5 }, given: Some(it.ip), server: Some(ROUTER), ..question };
+        let answer = Dhcp {
+            op: 2,
+            kind: if kind == 1 { 2 } else { 5 },
+            given: Some(it.ip),
+            server: Some(ROUTER),
+            ..question
+        };
         world.udp(at + 12 * MILLI, &router, &us, answer.bytes(), Keep::All);
     }
     let at = at + 90 * MILLI;
@@ -149,19 +222,51 @@ pub fn small_talk(world: &mut World) {
         }
     }
     for minute in [1, 41, 81, 121] {
-        announce(world, ECHO, BEGIN + minute * 60 * SECOND, "_amzn-wplay._tcp.local", "amzn.dmgr.0A21C4E7D", 55_442);
-        announce(world, HUE, BEGIN + (minute * 60 + 9) * SECOND, "_hue._tcp.local", "Philips Hue - 0A0024", 443);
+        announce(
+            world,
+            ECHO,
+            BEGIN + minute * 60 * SECOND,
+            "_amzn-wplay._tcp.local",
+            "amzn.dmgr.0A21C4E7D",
+            55_442,
+        );
+        announce(
+            world,
+            HUE,
+            BEGIN + (minute * 60 + 9) * SECOND,
+            "_hue._tcp.local",
+            "Philips Hue - 0A0024",
+            443,
+        );
         let notify = "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=86400\r\nLOCATION: http://192.168.1.21:49153/setup.xml\r\nNT: urn:Belkin:device:controllee:1\r\nNTS: ssdp:alive\r\nSERVER: Unspecified, UPnP/1.0, Unspecified\r\nUSN: uuid:Socket-1_0-000000A0021::urn:Belkin:device:controllee:1\r\n\r\n";
         let wemo = world.home(WEMO, 1900);
-        world.shout(BEGIN + (minute * 60 + 21) * SECOND, &wemo, SSDP, 1900, notify.into());
+        world.shout(
+            BEGIN + (minute * 60 + 21) * SECOND,
+            &wemo,
+            SSDP,
+            1900,
+            notify.into(),
+        );
     }
     for minute in [0, 30, 60, 90, 120] {
         advertise(world, BEGIN + (minute * 60 + 33) * SECOND);
     }
     for (minute, second) in [(24, 2), (71, 40)] {
-        let query = Message { questions: vec![("_hue._tcp.local".into(), dns::PTR)], ..Message::default() };
-        let phone = End { ttl: 255, ..world.home(PHONE, 5353) };
-        world.shout(BEGIN + (minute * 60 + second) * SECOND, &phone, MDNS, 5353, query.bytes());
+        let query = Message {
+            questions: vec![("_hue._tcp.local".into(), dns::PTR)],
+            ..Message::default()
+        };
+        let phone = End {
+            ttl: 255,
+            ..world.home(PHONE, 5353)
+        };
+        world.shout(
+            BEGIN + (minute * 60 + second) * SECOND,
+            &phone,
+            MDNS,
+            5353,
+            query.bytes(),
+        );
     }
     for i in 0..5 {
         world.router_ntp(BEGIN + (i * 1_700 + 19) * SECOND);
@@ -190,7 +295,13 @@ fn renew(world: &mut World, host: usize, at: Nanos) {
     };
     let (us, router) = (world.home(host, 68), world.router(67));
     world.udp(at, &us, &router, question.bytes(), Keep::All);
-    let answer = Dhcp { op: 2, kind: 5, given: Some(it.ip), server: Some(ROUTER), ..question };
+    let answer = Dhcp {
+        op: 2,
+        kind: 5,
+        given: Some(it.ip),
+        server: Some(ROUTER),
+        ..question
+    };
     world.udp(at + 3 * MILLI, &router, &us, answer.bytes(), Keep::All);
 }
 
@@ -198,7 +309,11 @@ fn renew(world: &mut World, host: usize, at: Nanos) {
 fn announce(world: &mut World, host: usize, at: Nanos, service: &str, instance: &str, port: u16) {
     let full = format!("{instance}.{service}");
     let target = format!("{}.local", world.hosts[host].host_name);
-    let record = |owner: &str, data| Record { owner: owner.to_owned(), ttl: 120, data };
+    let record = |owner: &str, data| Record {
+        owner: owner.to_owned(),
+        ttl: 120,
+        data,
+    };
     let message = Message {
         flags: dns::MULTICAST,
         answers: vec![
@@ -210,7 +325,10 @@ fn announce(world: &mut World, host: usize, at: Nanos, service: &str, instance: 
         flush: true,
         ..Message::default()
     };
-    let us = End { ttl: 255, ..world.home(host, 5353) };
+    let us = End {
+        ttl: 255,
+        ..world.home(host, 5353)
+    };
     world.shout(at, &us, MDNS, 5353, message.bytes());
 }
 
@@ -219,7 +337,9 @@ fn advertise(world: &mut World, at: Nanos) {
     let router: Ipv6Addr = "fe80::200:5eff:fe00:5301".parse().unwrap();
     let prefix: Ipv6Addr = "2001:db8:9:1::".parse().unwrap();
     let mut rest = vec![64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
-    rest.extend([3, 4, 64, 0xc0, 0, 1, 0x51, 0x80, 0, 0, 0x38, 0x40, 0, 0, 0, 0]);
+    rest.extend([
+        3, 4, 64, 0xc0, 0, 1, 0x51, 0x80, 0, 0, 0x38, 0x40, 0, 0, 0, 0,
+    ]);
     rest.extend(prefix.octets());
     rest.extend([1, 1]);
     rest.extend(ROUTER_MAC);
@@ -232,13 +352,34 @@ fn advertise(world: &mut World, at: Nanos) {
             id: 0,
             body: Body::Icmp { kind, rest },
         });
-        world.packets.push(Packet { at, from, to, net, keep: Keep::All, seen: Seen::Lan });
+        world.packets.push(Packet {
+            at,
+            from,
+            to,
+            net,
+            keep: Keep::All,
+            seen: Seen::Lan,
+        });
     };
-    send(at, ROUTER_MAC, [0x33, 0x33, 0, 0, 0, 1], [router, all], [134, 0], rest);
+    send(
+        at,
+        ROUTER_MAC,
+        [0x33, 0x33, 0, 0, 0, 1],
+        [router, all],
+        [134, 0],
+        rest,
+    );
     let hosts = super::home::hosts();
     let (mac, own) = (hosts[HUE].mac, hosts[HUE].ip6.unwrap());
     let asked = [&[0; 4][..], &router.octets(), &[1, 1], &mac].concat();
     let told = [&[0xe0, 0, 0, 0][..], &router.octets(), &[2, 1], &ROUTER_MAC].concat();
     send(at + SECOND, mac, ROUTER_MAC, [own, router], [135, 0], asked);
-    send(at + SECOND + MILLI, ROUTER_MAC, mac, [router, own], [136, 0], told);
+    send(
+        at + SECOND + MILLI,
+        ROUTER_MAC,
+        mac,
+        [router, own],
+        [136, 0],
+        told,
+    );
 }

@@ -51,7 +51,14 @@ impl Tcp {
         let seq = [world.chance(host).long(), world.chance(host).long()];
         let clocks = client.clock.is_some() && server.clock.is_some();
         let told = [&client, &server].map(|end| stamp(end.clock, at));
-        Self { ends: [client, server], host, seq, told, clocks, now: at }
+        Self {
+            ends: [client, server],
+            host,
+            seq,
+            told,
+            clocks,
+            now: at,
+        }
     }
 
     /// Opens a connection.
@@ -105,7 +112,14 @@ impl Tcp {
         let certificates = 2_100 + chance.between(0, 900) as usize;
         let flight = tls::server_flight(chance, certificates);
         let finished = tls::client_finished(chance);
-        self.send(world, From::Client, self.now, tls::hello_record(&message), Keep::All, false);
+        self.send(
+            world,
+            From::Client,
+            self.now,
+            tls::hello_record(&message),
+            Keep::All,
+            false,
+        );
         let at = self.now + self.ends[1].reacts;
         self.send(world, From::Server, at, flight, Keep::Headers, true);
         // A slow processor at work on the certificates.
@@ -158,7 +172,14 @@ impl Tcp {
         let (seq, ack) = (self.seq[i], self.seq[1 - i]);
         let length = payload.len() as u32 + u32::from(flags & FIN);
         let window = self.ends[i].window / 128;
-        let body = Body::Tcp { seq, ack, flags, window, options, payload };
+        let body = Body::Tcp {
+            seq,
+            ack,
+            flags,
+            window,
+            options,
+            payload,
+        };
         world.send(at, &self.ends[i], &self.ends[1 - i], body, keep);
         self.seq[i] = seq.wrapping_add(length);
     }
@@ -180,7 +201,14 @@ impl Tcp {
         let count = bytes.len().div_ceil(mss);
         for (i, part) in bytes.chunks(mss).enumerate() {
             let flags = if i + 1 == count { PSH | ACK } else { ACK };
-            self.segment(world, who, first + i as Nanos * GAP, flags, part.to_vec(), keep);
+            self.segment(
+                world,
+                who,
+                first + i as Nanos * GAP,
+                flags,
+                part.to_vec(),
+                keep,
+            );
         }
         // The acknowledgements answer what had come by then.
         let after = self.seq[who as usize];
@@ -211,7 +239,11 @@ impl Tcp {
                 self.send(world, From::Client, at, bytes, Keep::Headers, down == 0);
             }
             if down > 0 {
-                let at = if up > 0 { self.now + self.ends[1].reacts } else { at };
+                let at = if up > 0 {
+                    self.now + self.ends[1].reacts
+                } else {
+                    at
+                };
                 let bytes = tls::record(world.chance(self.host), down);
                 self.send(world, From::Server, at, bytes, Keep::Headers, true);
             }
@@ -221,9 +253,23 @@ impl Tcp {
     /// The client says goodbye.
     pub fn close(mut self, world: &mut World, at: Nanos) {
         let at = at.max(self.now + MILLI);
-        self.segment(world, From::Client, at, FIN | ACK, Vec::new(), Keep::Headers);
+        self.segment(
+            world,
+            From::Client,
+            at,
+            FIN | ACK,
+            Vec::new(),
+            Keep::Headers,
+        );
         let at = at + self.ends[1].reacts;
-        self.segment(world, From::Server, at, FIN | ACK, Vec::new(), Keep::Headers);
+        self.segment(
+            world,
+            From::Server,
+            at,
+            FIN | ACK,
+            Vec::new(),
+            Keep::Headers,
+        );
         let at = at + self.ends[0].reacts;
         self.segment(world, From::Client, at, ACK, Vec::new(), Keep::Headers);
     }

@@ -12,7 +12,12 @@ pub enum Hello {
 }
 
 fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
-    [&kind.to_be_bytes()[..], &(body.len() as u16).to_be_bytes(), body].concat()
+    [
+        &kind.to_be_bytes()[..],
+        &(body.len() as u16).to_be_bytes(),
+        body,
+    ]
+    .concat()
 }
 
 fn with_length(body: &[u8]) -> Vec<u8> {

@@ -3,7 +3,9 @@
 use super::chance::Chance;
 use super::dns::{self, Data, Message, Record};
 use super::local;
-use super::packet::{Body, Ip, Keep, Mac, Nanos, Net, Packet, Seen, BROADCAST, MICRO, MILLI, SECOND};
+use super::packet::{
+    Body, Ip, Keep, Mac, Nanos, Net, Packet, Seen, BROADCAST, MICRO, MILLI, SECOND,
+};
 use super::zone;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -154,7 +156,11 @@ impl World {
     /// A server's end: 6 to 18 hops and 8 to 60 ms away.
     pub fn server(&self, address: IpAddr, port: u16) -> End {
         let hops = 6 + (trait_of(address, "hops") % 13) as u8;
-        let from = if trait_of(address, "ttl") % 4 == 0 { 255 } else { 64 };
+        let from = if trait_of(address, "ttl") % 4 == 0 {
+            255
+        } else {
+            64
+        };
         let base = trait_of(address, "clock") as u32;
         End {
             mac: ROUTER_MAC,
@@ -182,10 +188,27 @@ impl World {
 
     /// Lets a packet pass.
     pub fn send(&mut self, at: Nanos, from: &End, to: &End, body: Body, keep: Keep) {
-        let seen = if from.home && to.home { Seen::Lan } else { Seen::Both };
-        let ip = Ip { from: from.at, to: to.at, ttl: from.ttl, id: 0, body };
+        let seen = if from.home && to.home {
+            Seen::Lan
+        } else {
+            Seen::Both
+        };
+        let ip = Ip {
+            from: from.at,
+            to: to.at,
+            ttl: from.ttl,
+            id: 0,
+            body,
+        };
         let (from, to) = (from.mac, to.mac);
-        self.packets.push(Packet { at, from, to, net: Net::Ip(ip), keep, seen });
+        self.packets.push(Packet {
+            at,
+            from,
+            to,
+            net: Net::Ip(ip),
+            keep,
+            seen,
+        });
     }
 
     /// Lets a UDP datagram pass.
@@ -201,7 +224,11 @@ impl World {
         } else {
             [0x01, 0x00, 0x5e, b & 0x7f, c, d]
         };
-        let to = End { mac, at: (group.into(), port), ..from.clone() };
+        let to = End {
+            mac,
+            at: (group.into(), port),
+            ..from.clone()
+        };
         self.udp(at, from, &to, payload, Keep::All);
     }
 
@@ -225,7 +252,13 @@ impl World {
             at,
             from: ROUTER_MAC,
             to: ROUTER_MAC,
-            net: Net::Ip(Ip { from, to, ttl, id: 0, body }),
+            net: Net::Ip(Ip {
+                from,
+                to,
+                ttl,
+                id: 0,
+                body,
+            }),
             keep: Keep::All,
             seen: Seen::Wan,
         });
@@ -236,10 +269,20 @@ impl World {
         let server: IpAddr = zone::find("0.pool.ntp.org").v4[0].parse().unwrap();
         let us = (IpAddr::V4(PUBLIC), 123);
         let back = at + self.server(server, 123).reacts;
-        let ask = Body::Udp { payload: local::ntp_question(at) };
+        let ask = Body::Udp {
+            payload: local::ntp_question(at),
+        };
         self.outside(at, us, (server, 123), 64, ask);
-        let answer = Body::Udp { payload: local::ntp_answer(at, back - MILLI) };
-        self.outside(back, (server, 123), us, self.server(server, 123).ttl, answer);
+        let answer = Body::Udp {
+            payload: local::ntp_answer(at, back - MILLI),
+        };
+        self.outside(
+            back,
+            (server, 123),
+            us,
+            self.server(server, 123).ttl,
+            answer,
+        );
     }
 
     /// Somebody far away tries a door; the router does not answer.
@@ -260,7 +303,13 @@ impl World {
     }
 
     /// A host asks a name; when the answer is there, and the addresses.
-    pub fn resolve(&mut self, host: usize, at: Nanos, name: &str, kind: u16) -> (Nanos, Vec<IpAddr>) {
+    pub fn resolve(
+        &mut self,
+        host: usize,
+        at: Nanos,
+        name: &str,
+        kind: u16,
+    ) -> (Nanos, Vec<IpAddr>) {
         let entry = zone::find(name);
         let answers = entry.answers(kind);
         let query = Message {
@@ -275,7 +324,10 @@ impl World {
             let server = self.server(OPEN_DNS.into(), 53);
             (at + server.reacts, server)
         } else {
-            (self.ask_provider(at, name, kind, &answers, entry.ttl), self.router(53))
+            (
+                self.ask_provider(at, name, kind, &answers, entry.ttl),
+                self.router(53),
+            )
         };
         self.udp(at, &asker, &server, query.bytes(), Keep::All);
         let answer = reply(&query, &answers);
@@ -304,14 +356,26 @@ impl World {
             id: self.router.word(),
             flags: dns::QUERY,
             questions: vec![(name.to_owned(), kind)],
-            additional: vec![Record { owner: String::new(), ttl: 0, data: Data::Edns(1232) }],
+            additional: vec![Record {
+                owner: String::new(),
+                ttl: 0,
+                data: Data::Edns(1232),
+            }],
             ..Message::default()
         };
         let us = (IpAddr::V4(PUBLIC), 1024 | self.router.word());
         let them = (IpAddr::V4(PROVIDER_DNS), 53);
         let end = self.server(PROVIDER_DNS.into(), 53);
         let (asked, back) = (at + 500 * MICRO, at + 500 * MICRO + end.reacts);
-        self.outside(asked, us, them, 64, Body::Udp { payload: query.bytes() });
+        self.outside(
+            asked,
+            us,
+            them,
+            64,
+            Body::Udp {
+                payload: query.bytes(),
+            },
+        );
         let payload = reply(&query, answers).bytes();
         self.outside(back, them, us, end.ttl, Body::Udp { payload });
         self.remembered.insert(key, back + i64::from(ttl) * SECOND);
@@ -324,7 +388,13 @@ impl World {
         let (us, server) = (self.home(host, 123), self.server(addresses[0], 123));
         let back = at + server.reacts;
         self.udp(at, &us, &server, local::ntp_question(at), Keep::All);
-        self.udp(back, &server, &us, local::ntp_answer(at, back - MILLI), Keep::All);
+        self.udp(
+            back,
+            &server,
+            &us,
+            local::ntp_answer(at, back - MILLI),
+            Keep::All,
+        );
     }
 
     /// All packets in order of time, with their IPv4 identifications as their senders count.
@@ -334,7 +404,9 @@ impl World {
         let mut conversations = HashMap::new();
         for packet in &mut self.packets {
             let mac = packet.from;
-            let Net::Ip(ip) = &mut packet.net else { continue };
+            let Net::Ip(ip) = &mut packet.net else {
+                continue;
+            };
             let (from, to) = (ip.from, ip.to);
             let counts = self
                 .hosts

@@ -27,11 +27,25 @@ const fn aliased(
     v4: &'static [&'static str],
     ttl: u32,
 ) -> Entry {
-    Entry { name, chain, v4, v6: &[], https: false, ttl }
+    Entry {
+        name,
+        chain,
+        v4,
+        v6: &[],
+        https: false,
+        ttl,
+    }
 }
 
 const fn web(name: &'static str, v4: &'static [&'static str], https: bool) -> Entry {
-    Entry { name, chain: &[], v4, v6: &[], https, ttl: 300 }
+    Entry {
+        name,
+        chain: &[],
+        v4,
+        v6: &[],
+        https,
+        ttl: 300,
+    }
 }
 
 /// Every name asked.
@@ -56,7 +70,11 @@ pub static ZONE: &[Entry] = &[
     ),
     plain("device-metrics-us.amazon.com", &["198.18.4.41"], 120),
     plain("ntp-g7g.amazon.com", &["198.18.4.50"], 300),
-    plain("nexus.dropcam.com", &["198.51.100.61", "198.51.100.62"], 300),
+    plain(
+        "nexus.dropcam.com",
+        &["198.51.100.61", "198.51.100.62"],
+        300,
+    ),
     Entry {
         name: "ws.meethue.com",
         chain: &["hue-ws.lb.meethue.com"],
@@ -111,7 +129,9 @@ pub fn find(name: &str) -> &'static Entry {
 impl Entry {
     /// The records that answer a question of this type; none where there are no such addresses.
     pub fn answers(&self, kind: u16) -> Vec<Record> {
-        let names: Vec<&str> = std::iter::once(self.name).chain(self.chain.iter().copied()).collect();
+        let names: Vec<&str> = std::iter::once(self.name)
+            .chain(self.chain.iter().copied())
+            .collect();
         let mut records: Vec<Record> = names
             .windows(2)
             .map(|pair| self.record(pair[0], Data::Cname(pair[1].to_owned())))
@@ -119,8 +139,16 @@ impl Entry {
         let last = names[names.len() - 1];
         let parse = |text: &&str| text.parse::<IpAddr>().unwrap();
         match kind {
-            dns::A => records.extend(self.v4.iter().map(|a| self.record(last, Data::Address(parse(a))))),
-            dns::AAAA => records.extend(self.v6.iter().map(|a| self.record(last, Data::Address(parse(a))))),
+            dns::A => records.extend(
+                self.v4
+                    .iter()
+                    .map(|a| self.record(last, Data::Address(parse(a)))),
+            ),
+            dns::AAAA => records.extend(
+                self.v6
+                    .iter()
+                    .map(|a| self.record(last, Data::Address(parse(a)))),
+            ),
             dns::HTTPS if self.https => {
                 let hints = self.v4.iter().map(parse).collect();
                 records.push(self.record(last, Data::Https(hints)));
@@ -131,6 +159,10 @@ impl Entry {
     }
 
     fn record(&self, owner: &str, data: Data) -> Record {
-        Record { owner: owner.to_owned(), ttl: self.ttl, data }
+        Record {
+            owner: owner.to_owned(),
+            ttl: self.ttl,
+            data,
+        }
     }
 }
