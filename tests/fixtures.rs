@@ -413,6 +413,35 @@ fn tshark_has_nothing_against_the_evening_uncut() {
 }
 
 #[test]
+fn tshark_reads_what_is_stored() {
+    let evening = recipe::evening();
+    let counts = [
+        ("evening-lan.pcapng", evening.lan.len()),
+        ("evening-wan.pcapng", evening.wan.len()),
+    ];
+    let counts = counts.map(|(name, packets)| (name.to_owned(), packets));
+    let formats = formats::formats(&evening.lan).into_iter();
+    let formats = formats.map(|format| (format!("formats/{}", format.name), format.lengths.len()));
+    for (name, packets) in counts.into_iter().chain(formats) {
+        let fields = [
+            "-Y",
+            "ip or ipv6 or arp",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-e",
+            "_ws.malformed",
+        ];
+        let Some(frames) = tshark(&fixture(&name), &fields) else {
+            return;
+        };
+        assert_eq!(frames.lines().count(), packets, "{name}");
+        assert!(!frames.contains("alformed"), "{name}");
+    }
+}
+
+#[test]
 fn the_stored_evening_keeps_names_and_no_payload() {
     let evening = recipe::evening();
     for packet in evening.lan.iter().chain(&evening.wan) {
@@ -455,7 +484,7 @@ fn names_are_heard_on_either_side() {
         let (seen, summary) = observed(name, std::fs::read(fixture(name)).unwrap()).unwrap();
         assert!(summary.truncated.is_none() && summary.warnings.is_empty());
         let (first, last) = (summary.first.unwrap().0, summary.last.unwrap().0);
-        assert!(first >= diary::BEGIN && first < diary::BEGIN + 60 * SECOND);
+        assert!((diary::BEGIN..diary::BEGIN + 60 * SECOND).contains(&first));
         assert!(last <= diary::END + SECOND && last > diary::END - 60 * SECOND);
         let heard = |kind| -> BTreeSet<String> {
             seen.names

@@ -43,7 +43,7 @@ impl Dhcp<'_> {
             bytes.extend(address.octets());
         }
         if self.op == 2 {
-            bytes.extend([51, 4, 0, 0, 0x0e, 0x10]);
+            bytes.extend([51, 4, 0, 1, 0x51, 0x80]);
             bytes.extend([
                 1, 4, 255, 255, 255, 0, 3, 4, 192, 168, 1, 1, 6, 4, 192, 168, 1, 1,
             ]);

@@ -203,15 +203,14 @@ fn join(world: &mut World, host: usize, at: Nanos) {
 /// What hosts say without being asked, and the router's upkeep.
 pub fn small_talk(world: &mut World) {
     for host in 0..world.hosts.len() {
+        // Leases last a day; those at home all evening renew theirs once.
         let first = match host {
             PHONE => clock(21, 22, 0),
             LAPTOP => clock(21, 27, 0),
-            _ => BEGIN + (1 + 2 * host as i64) * 60 * SECOND,
+            _ => BEGIN + (9 + 13 * host as i64) * SECOND,
         };
-        let mut at = world.soon(host, first, 30 * SECOND);
-        while at < END {
-            renew(world, host, at);
-            at += 1_800 * SECOND;
+        if host < PHONE {
+            renew(world, host, first);
         }
         let mut at = world.soon(host, first + 200 * SECOND, 60 * SECOND);
         while at < END {

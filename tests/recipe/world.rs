@@ -156,7 +156,7 @@ impl World {
     /// A server's end: 6 to 18 hops and 8 to 60 ms away.
     pub fn server(&self, address: IpAddr, port: u16) -> End {
         let hops = 6 + (trait_of(address, "hops") % 13) as u8;
-        let from = if trait_of(address, "ttl") % 4 == 0 {
+        let from = if trait_of(address, "ttl").is_multiple_of(4) {
             255
         } else {
             64
