@@ -2,7 +2,7 @@
 //! counter. Firmware fixes them for months, while a server's addresses move within weeks; so they are what tells a device
 //! whose traffic bears no name.
 
-use super::fingerprint::Port;
+use super::port::Port;
 use crate::flow::facts::FlowFacts;
 use crate::flow::shape::{Shape, SizeSketch};
 use crate::packet::dissect::Protocol;
