@@ -10,5 +10,6 @@ pub mod inventory;
 pub mod learn;
 pub mod load;
 pub mod pattern;
+pub mod port;
 pub mod product;
 pub mod suspicion;
