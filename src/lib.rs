@@ -13,9 +13,11 @@
 
 pub mod activity;
 pub mod capture;
+pub mod cli;
 pub mod device;
 pub mod flow;
 pub mod inference;
 pub mod packet;
 pub mod rate;
+pub mod report;
 pub mod units;

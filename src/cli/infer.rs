@@ -10,12 +10,11 @@ use crate::cli::exit::{usage, Exit};
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
 use crate::cli::reading::read;
-use crate::cli::writing;
 use crate::device::catalog::Catalog;
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::Home;
 use crate::flow::observer::Settings;
-use crate::report::View;
+use crate::report::{deliver, Plan, View};
 use crate::units::Span;
 use anyhow::Context;
 use std::fs::File;
@@ -23,12 +22,12 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
+    let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
     let parameters = parameters(&args.activity)?;
     let catalog = catalog(&args.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
-    let read = read(&args.inputs, &options(args), settings(args), common)?;
-    read.must_have_packets()?;
+    let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
     let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
     let inventory = take(&read.observed, &home, &catalog);
 
@@ -39,7 +38,13 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     }
     let scores = labels.map(|labels| {
         let device_of = |name: &str| named(&inventory, name);
-        score(&labels, &mut activities, device_of, window, args.activity.tolerance)
+        score(
+            &labels,
+            &mut activities,
+            device_of,
+            window,
+            args.activity.tolerance,
+        )
     });
     if let Some(path) = &args.output.rates {
         rates::write(path, &inventory)?;
@@ -55,12 +60,14 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         activities: &activities,
         scores: scores.as_ref(),
     });
-    writing::write(&inference, view, &args.output, common)?;
+    deliver(view, &plan, &inference, common.color)?;
+    read.must_have_packets()?;
     Ok(exit(&read, args.allow_truncated))
 }
 
 fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
-    let partial = read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
+    let partial =
+        read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
     match read.signal {
         Some(signal) => Exit::Signal(signal),
         None if partial && !allow_truncated => Exit::Partial,
@@ -108,10 +115,10 @@ fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
     read_labels(file, &path.display().to_string()).map_err(|error| usage(error.to_string()))
 }
 
-fn options(args: &InferArgs) -> Options {
+fn options(args: &InferArgs, plan: &Plan) -> Options {
     Options {
         filter: args.filter.clone(),
-        hash: writing::shows_hashes(&args.output),
+        hash: plan.shows_digest(),
     }
 }
 
@@ -128,19 +135,22 @@ fn settings(args: &InferArgs) -> Settings {
 /// The device that a label speaks of: by id, candidate's name, address or hardware address.
 fn named(inventory: &Inventory, name: &str) -> Option<usize> {
     let name = name.trim();
-    let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| inventory.devices.iter().position(is);
+    let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| {
+        inventory.devices.iter().position(is)
+    };
     if let Ok(address) = name.parse() {
-        return find(&|device| device.addresses.contains(&address) || device.address == Some(address));
+        return find(&|device| {
+            device.addresses.contains(&address) || device.address == Some(address)
+        });
     }
     if let Ok(mac) = name.parse() {
         return find(&|device| device.mac == Some(mac));
     }
     find(&|device| device.id.eq_ignore_ascii_case(name)).or_else(|| {
         find(&|device| {
-            device
-                .candidates
-                .iter()
-                .any(|candidate| candidate.name.eq_ignore_ascii_case(name) || candidate.id.eq_ignore_ascii_case(name))
+            device.candidates.iter().any(|candidate| {
+                candidate.name.eq_ignore_ascii_case(name) || candidate.id.eq_ignore_ascii_case(name)
+            })
         })
     })
 }

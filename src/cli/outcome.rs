@@ -63,7 +63,12 @@ pub fn inference(found: Findings<'_>) -> Inference {
             Vantage::Lan => "lan".into(),
             Vantage::Wan => "wan".into(),
         },
-        home: found.home.addresses.iter().map(ToString::to_string).collect(),
+        home: found
+            .home
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         parameters: parameters(&found),
         devices: found
             .inventory
@@ -89,7 +94,10 @@ fn inputs(read: &Read) -> Vec<inference::Input> {
             first: input.first,
             last: input.last,
             truncated: input.truncated.is_some(),
-            truncation: input.truncated.as_ref().map(|truncated| truncated.message.clone()),
+            truncation: input
+                .truncated
+                .as_ref()
+                .map(|truncated| truncated.message.clone()),
         })
         .collect()
 }
@@ -248,11 +256,21 @@ fn flows(found: &Findings<'_>) -> Vec<inference::Flow> {
 }
 
 /// The server's name: as the flow called it, else as it was looked up, before the flow began if possible.
-fn domain(key: &FlowKey, flow: &Flow, local: crate::flow::key::End, names: &NameBook) -> Option<String> {
+fn domain(
+    key: &FlowKey,
+    flow: &Flow,
+    local: crate::flow::key::End,
+    names: &NameBook,
+) -> Option<String> {
     let called = flow
         .names
         .iter()
-        .find(|heard| matches!(heard.kind, NameKind::Sni | NameKind::Quic | NameKind::HttpHost))
+        .find(|heard| {
+            matches!(
+                heard.kind,
+                NameKind::Sni | NameKind::Quic | NameKind::HttpHost
+            )
+        })
         .map(|heard| heard.name.to_string());
     let near = key.end(local).address;
     called
@@ -327,10 +345,17 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
     let mut caveats = found.read.truncations();
     caveats.extend(found.read.failure.clone());
     if let Some(signal) = found.read.signal {
-        caveats.push(format!("stopped by signal {signal}: what follows in the input was not read"));
+        caveats.push(format!(
+            "stopped by signal {signal}: what follows in the input was not read"
+        ));
     }
     for input in &found.read.inputs {
-        caveats.extend(input.warnings.iter().map(|warning| format!("{}: {warning}", input.path)));
+        caveats.extend(
+            input
+                .warnings
+                .iter()
+                .map(|warning| format!("{}: {warning}", input.path)),
+        );
     }
     if observed.census.length_from_wire > 0 {
         caveats.push(format!(
@@ -356,9 +381,45 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
             observed.lost.unbinned_bytes
         ));
     }
-    let window = observed.window.map(|window| window.duration()).unwrap_or_default();
+    let regular: Vec<&str> = found
+        .inventory
+        .devices
+        .iter()
+        .zip(found.activities)
+        .filter(|(_, activities)| !found.parameters.ignore_periodic && is_regular(activities))
+        .map(|(device, _)| device.id.as_str())
+        .collect();
+    if !regular.is_empty() {
+        caveats.push(format!(
+            "the activities of {} come at a steady rhythm, as a device's own heartbeat does: try --ignore-periodic",
+            regular.join(", ")
+        ));
+    }
+    let window = observed
+        .window
+        .map(|window| window.duration())
+        .unwrap_or_default();
     if window < found.args.activity.bin * 30 {
         caveats.push("fewer than 30 bins: a baseline over so little time means little".into());
     }
     caveats
+}
+
+/// Whether claims come at a steady rhythm: of twenty gaps or more, half lie within a tenth of their median.
+fn is_regular(activities: &[Activity]) -> bool {
+    let mut gaps: Vec<f64> = activities
+        .windows(2)
+        .map(|pair| match pair {
+            [a, b] => b.span.start.since(a.span.start).as_secs_f64(),
+            _ => 0.0,
+        })
+        .collect();
+    gaps.sort_by(f64::total_cmp);
+    let Some(median) = gaps.get(gaps.len() / 2).copied() else {
+        return false;
+    };
+    let near = gaps
+        .iter()
+        .filter(|gap| (**gap - median).abs() <= median / 10.0);
+    gaps.len() >= 20 && near.count() * 2 >= gaps.len()
 }

@@ -30,6 +30,8 @@ pub fn write(path: &Path, inventory: &Inventory) -> anyhow::Result<()> {
         .map_err(|error| error.into_error())
         .and_then(|buffer| buffer.into_inner().map_err(|error| error.into_error()))
         .with_context(context)?;
-    file.persist(path).map_err(|error| error.error).with_context(context)?;
+    file.persist(path)
+        .map_err(|error| error.error)
+        .with_context(context)?;
     Ok(())
 }

@@ -27,7 +27,12 @@ pub struct Read {
 ///
 /// # Errors
 /// An input that cannot be opened, a bad filter; not one that fails under way, of which the part before is given.
-pub fn read(inputs: &[PathBuf], options: &Options, settings: Settings, common: &Common) -> anyhow::Result<Read> {
+pub fn read(
+    inputs: &[PathBuf],
+    options: &Options,
+    settings: Settings,
+    common: &Common,
+) -> anyhow::Result<Read> {
     let signals = Signals::watch()?;
     let mut reader = Reader::open(inputs, options)?;
     let progress = Progress::new(reader.total_bytes(), common.quiet);
@@ -71,7 +76,11 @@ impl Read {
         if census.ipv4 + census.ipv6 > 0 {
             return Ok(());
         }
-        let names: Vec<&str> = self.inputs.iter().map(|input| input.path.as_str()).collect();
+        let names: Vec<&str> = self
+            .inputs
+            .iter()
+            .map(|input| input.path.as_str())
+            .collect();
         let mut why = vec![format!("{} packets read, none of them IP", census.read)];
         why.extend(
             census

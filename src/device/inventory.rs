@@ -136,7 +136,11 @@ fn inside(observed: &Observed, home: &Home, catalog: &Catalog) -> Vec<Draft> {
     for (at, (key, flow)) in observed.flows.iter().enumerate() {
         let (own, other) = match home.side(key, flow) {
             Side::One(end) => (end, None),
-            Side::Both(end) => (end, Some(end.other())),
+            // What never speaks is no device: the network's broadcast address, or one that is not there.
+            Side::Both(end) => (
+                end,
+                Some(end.other()).filter(|end| flow.sent[end.index()].packets > 0),
+            ),
             Side::Neither => continue,
         };
         for (end, is_own) in [(Some(own), true), (other, false)] {
@@ -346,31 +350,21 @@ fn outside(observed: &Observed, home: &Home, catalog: &Catalog) -> Vec<Draft> {
         .collect()
 }
 
-/// The fingerprints of an attribution with their shares of belief: the odds their evidence gives, e to the nats, out of
-/// all odds, nobody's among them.
+/// The fingerprints of an attribution, the likeliest first.
 fn candidates(attribution: &Attribution, catalog: &Catalog) -> Vec<Candidate> {
-    let chosen: Vec<_> = match &attribution.verdict {
-        Verdict::Settled(index) => vec![*index],
-        Verdict::Ambiguous(indices) => indices.clone(),
-        Verdict::Unknown(_) => return Vec::new(),
-    };
-    let nats: BTreeMap<_, f64> = attribution.candidates.iter().copied().collect();
-    let top = nats.values().copied().fold(0.0, f64::max);
-    let all: f64 = nats.values().map(|nats| (nats - top).exp()).sum::<f64>() + (-top).exp();
-    let mut candidates: Vec<Candidate> = chosen
-        .into_iter()
-        .filter_map(|index| {
-            let fingerprint = catalog.get(index)?;
-            let odds = nats.get(&index).map_or(0.0, |nats| (nats - top).exp());
-            Some(Candidate {
-                id: fingerprint.id.clone(),
-                name: fingerprint.name(),
-                score: odds / all,
-            })
+    let candidate = |(index, score): &(_, f64)| {
+        let fingerprint = catalog.get(*index)?;
+        Some(Candidate {
+            id: fingerprint.id.clone(),
+            name: fingerprint.name(),
+            score: *score,
         })
-        .collect();
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
-    candidates
+    };
+    attribution
+        .candidates
+        .iter()
+        .filter_map(candidate)
+        .collect()
 }
 
 fn signs(attribution: &Attribution, observed: &Observed, own: &[usize]) -> Vec<Sign> {

@@ -10,4 +10,5 @@ pub mod inventory;
 pub mod learn;
 pub mod load;
 pub mod pattern;
+pub mod product;
 pub mod suspicion;

@@ -10,6 +10,7 @@ use crate::flow::ear::{Ear, Heard};
 use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
+use crate::flow::stack::Stack;
 use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
 use crate::rate::Grid;
@@ -188,23 +189,18 @@ impl Observer {
             },
         };
         self.latest = Some((key, index));
-        self.flows
-            .count(index, sender, at, bin, u64::from(packet.length));
-        let Some((_, flow)) = self.flows.at(index) else {
+        let bytes = u64::from(packet.length);
+        let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
             return;
         };
         if let Some(traits) = &mut flow.traits {
             if sender == flow.local {
                 let Traits { shape, counter } = &mut **traits;
                 shape.send(at, packet.ttl, packet.tcp.as_ref(), packet.payload_len);
-                self.tracks.observe(
-                    counter,
-                    owner(packet),
-                    at,
-                    packet.identification,
-                    packet.ttl,
-                    packet.protocol,
-                );
+                self.tracks
+                    .observe(counter, owner(packet), at, packet.identification, || {
+                        Stack::of(packet)
+                    });
             } else {
                 traits.shape.receive(packet.payload_len);
             }
@@ -212,7 +208,7 @@ impl Observer {
         if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
             open(flow, sender, tcp);
         }
-        if !packet.payload.is_empty() {
+        if !packet.payload.is_empty() && Ear::cares(flow, packet) {
             self.ear.listen(
                 Heard {
                     at,
@@ -231,8 +227,8 @@ impl Observer {
     fn begin(&mut self, at: Timestamp, key: FlowKey, sender: End, packet: &Packet<'_>) -> usize {
         let local = self.guess.local(&key, sender, &self.settings.home);
         let mut macs = [None; 2];
-        macs[sender.index()] = packet.macs.source;
-        macs[sender.other().index()] = packet.macs.destination;
+        macs[sender.index()] = packet.macs.source();
+        macs[sender.other().index()] = packet.macs.destination();
         let mut flow = Flow::new(at, sender, local, macs);
         self.serials += 1;
         flow.serial = self.serials;
@@ -271,7 +267,7 @@ impl Observer {
 
 /// Whose identification counter a packet may be on: one number for all that a router sends on, one a card at home.
 fn owner(packet: &Packet<'_>) -> u32 {
-    packet.macs.source.map_or(0, |mac| {
+    packet.macs.source().map_or(0, |mac| {
         let [_, _, a, b, c, d] = mac.0;
         u32::from_be_bytes([a, b, c, d])
     })

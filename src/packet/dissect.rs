@@ -84,7 +84,7 @@ impl Tcp<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     /// Hardware addresses, where the link has them.
-    pub macs: Macs,
+    pub macs: Macs<'a>,
     /// Version of the outermost IP header: 4 or 6.
     pub version: u8,
     /// Bytes of the outermost packet, IP header included.
@@ -153,7 +153,7 @@ impl Packet<'_> {
     /// A packet of which nothing is known: what [`dissect`] writes into.
     pub fn blank() -> Self {
         Self {
-            macs: Macs::default(),
+            macs: Macs::None,
             version: 0,
             length: 0,
             length_from_wire: false,

@@ -1,1 +1,0 @@
-//! Where reports go: standard output, and the files of `-o`.
