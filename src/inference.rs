@@ -4,7 +4,7 @@
 //! from the capture are escaped already, so that they are safe to print.
 
 use crate::units::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Name and version of the JSON report.
@@ -192,6 +192,7 @@ pub struct Candidate {
     /// Vendor and product.
     pub name: String,
     /// How well the evidence supports it, 0 to 1.
+    #[serde(serialize_with = "three_decimals")]
     pub score: f64,
 }
 
@@ -218,8 +219,10 @@ pub struct Activity {
     /// `up`, `down` or `both`.
     pub direction: String,
     /// Bytes per second of its highest bin.
+    #[serde(serialize_with = "two_decimals")]
     pub peak_bytes_per_s: f64,
     /// Standard deviations over the baseline.
+    #[serde(serialize_with = "two_decimals")]
     pub sigma: f64,
     /// What the truth calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -289,9 +292,11 @@ pub struct Tally {
     pub correct: u64,
     /// Pairs when each claim and each label may be used once.
     pub one_to_one: u64,
-    /// correct / claims: adversary confidence. Absent without a claim.
+    /// correct / claims: adversary confidence. `None`, `null` in JSON, without a claim.
+    #[serde(serialize_with = "four_decimals_or_none")]
     pub precision: Option<f64>,
-    /// hit / in_window. Absent without a label.
+    /// hit / in_window. `None`, `null` in JSON, without a label in the window.
+    #[serde(serialize_with = "four_decimals_or_none")]
     pub recall: Option<f64>,
 }
 
@@ -303,4 +308,68 @@ pub struct DeviceTruth {
     /// Its tally.
     #[serde(flatten)]
     pub tally: Tally,
+}
+
+/// What was measured to a few digits is written with a few: 3.0000000000000004 claims a precision that is not there.
+/// A number that is infinite or none at all is written as `null`, never as a number.
+fn rounded<S: Serializer>(number: f64, unit: f64, serializer: S) -> Result<S::Ok, S::Error> {
+    // Numbers too large to have decimals overflow when scaled, and are whole anyway.
+    let scaled = number * unit;
+    let number = if scaled.is_finite() {
+        scaled.round() / unit
+    } else {
+        number
+    };
+    match number.is_finite() {
+        // Adding zero turns -0.0 into 0.0.
+        true => serializer.serialize_f64(number + 0.0),
+        false => serializer.serialize_none(),
+    }
+}
+
+fn two_decimals<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    rounded(*number, 100.0, serializer)
+}
+
+fn three_decimals<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    rounded(*number, 1_000.0, serializer)
+}
+
+fn four_decimals_or_none<S: Serializer>(
+    number: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => rounded(*number, 10_000.0, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(sigma: f64) -> String {
+        let activity = Activity {
+            start: Timestamp(0),
+            end: Timestamp(0),
+            shape: "spike".into(),
+            direction: "up".into(),
+            peak_bytes_per_s: f64::MAX,
+            sigma,
+            label: None,
+        };
+        let json = serde_json::to_value(activity).unwrap();
+        assert_eq!(json["peak_bytes_per_s"], f64::MAX);
+        json["sigma"].to_string()
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_never_infinite() {
+        assert_eq!(json(3.000_000_000_000_000_4), "3.0");
+        assert_eq!(json(12.345_678), "12.35");
+        assert_eq!(json(-0.001), "0.0");
+        assert_eq!(json(f64::NAN), "null");
+        assert_eq!(json(f64::INFINITY), "null");
+    }
 }

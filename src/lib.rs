@@ -18,4 +18,5 @@ pub mod flow;
 pub mod inference;
 pub mod packet;
 pub mod rate;
+pub mod report;
 pub mod units;
