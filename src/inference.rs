@@ -258,7 +258,7 @@ pub struct Flow {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
-    /// How many flows this row stands for, where more than one were folded.
+    /// How many flows this row stands for, where flows were folded; absent for a flow of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folded: Option<u64>,
 }

@@ -13,6 +13,7 @@
 
 pub mod activity;
 pub mod capture;
+pub mod cli;
 pub mod device;
 pub mod flow;
 pub mod inference;

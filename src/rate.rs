@@ -2,7 +2,7 @@
 //!
 //! A camera's week has 600,000 seconds, most of them silent; a capture may hold one packet in 1970 and one in 2106. So a
 //! series keeps the active bins alone, each as three variable-length integers (gap, up, down: about five bytes), and the
-//! bin being filled apart. Bins are counted from the capture's first packet, as tshark's `io,stat` counts them.
+//! bin being filled apart.
 
 use crate::units::{nanos, Direction, Span, Timestamp};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Where bins begin and how long they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// Start of bin 0: the capture's first packet.
+    /// Start of bin 0.
     pub origin: Timestamp,
     /// Length of a bin in nanoseconds, at least 1.
     bin: i64,
@@ -162,6 +162,12 @@ impl Cells {
         folded
     }
 
+    /// Takes the bins out of `cells`, in any order and any of them several times.
+    fn from_unsorted(cells: &mut Vec<Cell>) -> Self {
+        cells.sort_unstable_by_key(|cell| cell.index);
+        Self::from_sorted(cells.drain(..))
+    }
+
     /// The active bins, ascending, each once.
     pub fn iter(&self) -> impl Iterator<Item = Cell> + '_ {
         let mut late = self.late.clone();
@@ -179,7 +185,8 @@ impl Cells {
         });
         if self.open.is_none() {
             *self = Self::from_sorted(turned);
-        } else if other.len() < self.len() / 4 || other.first() >= self.open.map(|open| open.index) {
+        } else if other.len() < self.len() / 4 || other.first() >= self.open.map(|open| open.index)
+        {
             // Bins that follow ours, or a few into many: as if their packets came now. A thousand small flows folded into
             // one cost about what their bins do, not a rewrite each.
             for cell in turned {
@@ -322,9 +329,27 @@ impl RateSeries {
         }
     }
 
-    /// A series of these bins on `grid`.
-    pub fn from_cells(grid: Grid, cells: Cells) -> Self {
-        Self { grid, cells }
+    /// The sum of many flows' bins; of those marked, up is down.
+    pub fn sum<'a>(grid: Grid, flows: impl IntoIterator<Item = (&'a Cells, bool)>) -> Self {
+        // Sorting a batch costs less than merging flow by flow; the batch bounds the memory.
+        const BATCH: usize = 1 << 20;
+        let mut sum = Cells::default();
+        let mut batch: Vec<Cell> = Vec::new();
+        for (cells, flipped) in flows {
+            for cell in cells.iter() {
+                let (up, down) = if flipped {
+                    (cell.down, cell.up)
+                } else {
+                    (cell.up, cell.down)
+                };
+                batch.push(Cell { up, down, ..cell });
+            }
+            if batch.len() >= BATCH {
+                sum.absorb(&Cells::from_unsorted(&mut batch), false);
+            }
+        }
+        sum.absorb(&Cells::from_unsorted(&mut batch), false);
+        Self { grid, cells: sum }
     }
 
     /// Adds a packet of `bytes` seen at `at`.
@@ -334,11 +359,6 @@ impl RateSeries {
             Direction::Down => (0, bytes),
         };
         self.cells.add(self.grid.index(at), up, down);
-    }
-
-    /// Adds the bins of a flow.
-    pub fn absorb(&mut self, cells: &Cells, flipped: bool) {
-        self.cells.absorb(cells, flipped);
     }
 
     /// The grid its bins lie on.
@@ -372,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_count_from_the_first_packet() {
+    fn bins_count_from_the_origin() {
         let mut series =
             RateSeries::new(Grid::new(Timestamp::new(100, 500), Duration::from_secs(1)));
         series.add(Timestamp::new(100, 500), Direction::Up, 60);
@@ -404,14 +424,13 @@ mod tests {
     }
 
     #[test]
-    fn absorbing_flipped_swaps_the_directions() {
+    fn a_flipped_flow_has_its_directions_swapped() {
         let grid = Grid::new(secs(0), Duration::from_secs(1));
         let mut flow = Cells::default();
         flow.add(1, 100, 7);
-        let mut series = RateSeries::new(grid);
-        series.add(secs(1), Direction::Up, 1);
-        series.absorb(&flow, true);
-        series.absorb(&flow, false);
+        let mut other = Cells::default();
+        other.add(1, 1, 0);
+        let series = RateSeries::sum(grid, [(&flow, true), (&flow, false), (&other, false)]);
         assert_eq!(cells(&series), [(1, 108, 107)]);
     }
 
@@ -433,9 +452,9 @@ mod tests {
             }
             let expected: Vec<_> = expected.into_iter().map(|(i, (u, d))| (i, u, d)).collect();
             prop_assert_eq!(cells(&whole), expected.clone());
-            let mut joined = RateSeries::from_cells(grid, left);
-            joined.absorb(&right, false);
-            prop_assert_eq!(cells(&joined), expected);
+            prop_assert_eq!(cells(&RateSeries::sum(grid, [(&left, false), (&right, false)])), expected.clone());
+            left.absorb(&right, false);
+            prop_assert_eq!(left.iter().map(|c| (c.index, c.up, c.down)).collect::<Vec<_>>(), expected);
         }
     }
 }

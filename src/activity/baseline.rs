@@ -75,9 +75,9 @@ fn mean(active: &[u64], silent: u64) -> Baseline {
     }
 }
 
-/// Median and scaled median absolute deviation. Where more than half of the bins equal the median, as in a device that is
-/// mostly silent, that deviation is zero and the mean absolute deviation stands in (B. Iglewicz, D. Hoaglin, "How to Detect
-/// and Handle Outliers", ASQC 1993).
+/// Median and scaled median absolute deviation (B. Iglewicz, D. Hoaglin, "How to Detect and Handle Outliers", ASQC 1993).
+/// Where more than half of the bins equal the median, as in a device that is mostly silent, that deviation is zero and the
+/// scaled mean absolute deviation stands in.
 fn robust(active: &[u64], silent: u64) -> Baseline {
     let mut values = active.to_vec();
     values.sort_unstable();

@@ -4,7 +4,7 @@ use crate::units::{Direction, Span};
 use std::fmt;
 use std::str::FromStr;
 
-/// How traffic changes when a device is used (the paper, section 3: "brief 'spikes', longer 'hills', or sometimes 'depressions'").
+/// How traffic changes when a device is used (the paper, section 4.1: "brief 'spikes', longer 'hills', or sometimes 'depressions'").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {

@@ -4,12 +4,14 @@
 //! [`labels`] reads what truly happened; [`truth`] compares the two.
 
 pub mod baseline;
+mod blocks;
 mod bursts;
 pub mod claim;
 pub mod detect;
 pub mod labels;
 pub mod parameters;
 pub mod periodic;
+mod runs;
 pub mod truth;
 
 pub use claim::{Activity, Shape, Side};

@@ -47,8 +47,8 @@ pub struct Parameters {
     /// k: a bin stands out when it is over the baseline by more than this many standard deviations. 3.
     pub sigma: f64,
     /// A bin near one that stands out needs only this many. `None`: `sigma` itself, or a third of it with `ignore_periodic`
-    /// (a detector of two thresholds, high and low in a ratio "two or three to one": J. Canny, "A Computational Approach to
-    /// Edge Detection", IEEE PAMI 8(6), 1986, section VIII). Lowering it pays only once the device's own rhythm is gone.
+    /// (a detector of two thresholds, the high one two or three times the low one: J. Canny, "A Computational Approach to
+    /// Edge Detection", IEEE PAMI 8(6), 1986). Lowering it pays only once the device's own rhythm is gone.
     pub weak_sigma: Option<f64>,
     /// How near: people who touch a device touch it again. 30 s.
     pub near: Duration,

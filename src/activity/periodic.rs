@@ -3,9 +3,8 @@
 //! Heartbeats, polls and reconnects make the same spikes as people do. Told apart by three marks: bursts of *like size* in
 //! both directions, *evenly spaced* (a period with some jitter, a beat missing now and then), through *most of the capture*.
 //! Splitting a device's traffic into periodic, user and other events is after T. Hu, D. J. Dubois, D. Choffnes, "BehavIoT:
-//! Measuring Smart Home IoT Behavior Using Network-Inferred Behavior Models", IMC 2023; there by Fourier transform and
-//! autocorrelation of single flows, here by testing the burst times themselves, because a reconnect every 300 to 360 s has no
-//! sharp line in a spectrum.
+//! Measuring Smart Home IoT Behavior Using Network-Inferred Behavior Models", IMC 2023. Tested here are the times of bursts
+//! and not a spectrum, because a reconnect every 300 to 360 s has no sharp line in one.
 //!
 //! The test: were there no rhythm, N bursts of like size would lie anywhere on their span of s periods. How many trains of
 //! b beats on d due slots would one then expect whose gaps are off by u_1 .. u_{b-1} periods with squares that sum to at most
@@ -438,13 +437,14 @@ mod tests {
 
     #[test]
     fn the_volume_of_balls() {
-        // 2 in one dimension, pi r^2 in two, 4/3 pi r^3 in three.
+        use std::f64::consts::{FRAC_PI_4, PI};
+        // 2 r in one dimension, pi r^2 in two, 4/3 pi r^3 in three.
         for (n, r, volume) in [
-            (1.0, 0.25, 0.5),
-            (2.0, 0.5, 0.785_398_163),
-            (3.0, 1.0, 4.188_790_205),
+            (1.0f64, 0.25f64, 0.5),
+            (2.0, 0.5, FRAC_PI_4),
+            (3.0, 1.0, 4.0 / 3.0 * PI),
         ] {
-            assert!((ln_ball(n, r * r).exp() - volume as f64).abs() < 1e-8);
+            assert!((ln_ball(n, r * r).exp() - volume).abs() < 1e-8);
         }
         assert!((ln_factorial(6.0) - 720f64.ln()).abs() < 1e-9);
         assert!(ln_factorial(0.0).abs() < 1e-9);

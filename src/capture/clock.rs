@@ -10,8 +10,8 @@ use crate::units::{Timestamp, NANOS};
 pub(super) struct Clock {
     unit: Unit,
     offset: i64,
-    /// Counts up to this one can neither overflow nor be clamped; 0 where each must be looked at.
-    plain_up_to: u64,
+    /// Counts below this one can neither overflow nor be clamped; 0 where each must be looked at.
+    plain_below: u64,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ impl Clock {
             n @ 0..=9 => Unit::Multiple(10u32.pow(9 - n)),
             n => Unit::Fraction(10u128.checked_pow(n - 9)),
         };
-        let plain_up_to = match unit {
-            Unit::Multiple(nanos) if offset == 0 => i64::MAX as u64 / u64::from(nanos),
+        let plain_below = match unit {
+            Unit::Multiple(nanos) if offset == 0 => i64::MAX as u64 / u64::from(nanos) + 1,
             _ => 0,
         };
         Self {
             unit,
             offset,
-            plain_up_to,
+            plain_below,
         }
     }
 
@@ -48,7 +48,7 @@ impl Clock {
     pub(super) fn reaches_today(&self) -> bool {
         let (at, _) = Self {
             offset: 0,
-            plain_up_to: 0,
+            plain_below: 0,
             ..*self
         }
         .exact(u64::MAX);
@@ -59,7 +59,7 @@ impl Clock {
     #[inline]
     pub(super) fn at(&self, count: u64) -> (Timestamp, bool) {
         match self.unit {
-            Unit::Multiple(nanos) if count <= self.plain_up_to => {
+            Unit::Multiple(nanos) if count < self.plain_below => {
                 (Timestamp((count * u64::from(nanos)) as i64), false)
             }
             _ => self.exact(count),

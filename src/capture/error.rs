@@ -98,9 +98,9 @@ pub enum CaptureError {
         /// The file and link type it was compiled for, where it is wrong for that alone.
         link: Option<String>,
     },
-    /// The filter holds a name that libpcap would look up in the network.
+    /// The filter holds a name that libpcap would ask the network for.
     #[error(
-        "filter `{filter}`: `{word}` is no keyword, and names of hosts and networks are not looked up: reading a capture must not open a connection; write the address instead, as in -f 'host 192.168.1.20'"
+        "filter `{filter}`: `{word}` is no keyword, and names are not looked up, as that would open a connection; write the address or the port's number, as in -f 'host 192.168.1.20 and port 443'"
     )]
     FilterName {
         /// The filter as given.

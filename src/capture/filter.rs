@@ -2,7 +2,7 @@
 
 use super::bpf::{Instruction, Program};
 use super::error::CaptureError;
-use super::filter_words::looked_up;
+use super::filter_words::without_lookups;
 use super::frame::LinkType;
 use super::reader::Options;
 use std::collections::BTreeMap;
@@ -18,7 +18,10 @@ pub(super) enum Fit {
 
 /// A filter and its programs.
 pub(super) struct Filter {
+    /// As it was given.
     text: String,
+    /// As it is compiled.
+    numeric: String,
     programs: BTreeMap<LinkType, Result<Program, String>>,
 }
 
@@ -28,9 +31,10 @@ impl Filter {
         let Some(text) = options.filter.clone() else {
             return Ok(None);
         };
-        if let Some(word) = looked_up(&text) {
-            return Err(CaptureError::FilterName { filter: text, word });
-        }
+        let numeric = match without_lookups(&text) {
+            Ok(numeric) => numeric,
+            Err(word) => return Err(CaptureError::FilterName { filter: text, word }),
+        };
         let usual = [
             LinkType::ETHERNET,
             LinkType::RAW,
@@ -39,10 +43,11 @@ impl Filter {
         ];
         let mut reason = None;
         for link in usual {
-            match compile(&text, link) {
+            match compile(&numeric, link) {
                 Ok(_) => {
                     return Ok(Some(Self {
                         text,
+                        numeric,
                         programs: BTreeMap::new(),
                     }))
                 }
@@ -71,7 +76,7 @@ impl Filter {
     fn program(&mut self, link: LinkType) -> &Result<Program, String> {
         self.programs
             .entry(link)
-            .or_insert_with(|| compile(&self.text, link))
+            .or_insert_with(|| compile(&self.numeric, link))
     }
 
     /// Whether a frame passes.
@@ -132,4 +137,141 @@ fn compile(text: &str, link: LinkType) -> Result<Program, String> {
         .collect::<Option<_>>()
         .map(Program)
         .ok_or_else(|| "libpcap's program cannot be read".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filter(text: &str) -> Result<Filter, CaptureError> {
+        let options = Options {
+            filter: Some(text.to_owned()),
+            ..Options::default()
+        };
+        Filter::of(&options).map(|filter| filter.unwrap())
+    }
+
+    /// A DNS question, 71 bytes: Ethernet, 10.0.0.1:40000 to 10.0.0.2:53 over UDP.
+    fn question() -> Vec<u8> {
+        let mut bytes = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+        bytes.extend([
+            0x45, 0, 0, 57, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ]);
+        bytes.extend([0x9c, 0x40, 0, 53, 0, 37, 0, 0]);
+        bytes.resize(71, 0);
+        bytes
+    }
+
+    #[test]
+    fn frames_match_or_do_not() {
+        for (text, fit) in [
+            ("", Fit::Match),
+            ("udp port domain", Fit::Match),
+            ("host 10.0.0.2 and greater 71", Fit::Match),
+            ("greater 72", Fit::Mismatch),
+            ("tcp", Fit::Mismatch),
+            ("ip protochain 17", Fit::Match),
+        ] {
+            let mut filter = filter(text).unwrap();
+            assert_eq!(
+                filter.matches(LinkType::ETHERNET, 71, &question()),
+                fit,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_on_the_wire() {
+        let mut filter = filter("greater 1000").unwrap();
+        let cut = &question()[..54];
+        assert_eq!(filter.matches(LinkType::ETHERNET, 1514, cut), Fit::Match);
+        assert_eq!(filter.matches(LinkType::ETHERNET, 999, cut), Fit::Mismatch);
+    }
+
+    #[test]
+    fn each_link_type_has_its_program() {
+        let mut filter = filter("udp port 53 and src 10.0.0.1").unwrap();
+        let ip = &question()[14..];
+        for link in [LinkType::RAW, LinkType::RAW_BSD, LinkType::IPV4] {
+            assert_eq!(filter.matches(link, 57, ip), Fit::Match, "{link}");
+        }
+        let loopback = |family: [u8; 4]| [&family[..], ip].concat();
+        assert_eq!(
+            filter.matches(LinkType::NULL, 61, &loopback([2, 0, 0, 0])),
+            Fit::Match
+        );
+        assert_eq!(
+            filter.matches(LinkType::NULL, 61, &loopback([0, 0, 0, 2])),
+            Fit::Match
+        );
+        assert_eq!(
+            filter.matches(LinkType::LOOP, 61, &loopback([0, 0, 0, 2])),
+            Fit::Match
+        );
+        assert_eq!(filter.matches(LinkType(65000), 57, ip), Fit::Impossible);
+        assert!(filter.refusals().contains("65000"));
+    }
+
+    #[test]
+    fn bad_filters_are_explained() {
+        let error = filter("host and").err().unwrap().to_string();
+        assert!(
+            error.contains("syntax error") && error.contains("for example"),
+            "{error}"
+        );
+        let error = filter("host example.com").err().unwrap().to_string();
+        assert!(error.contains("`example.com`"), "{error}");
+        assert!(filter("ip\0").is_err());
+        // Meaningless over Ethernet, but not over 802.11.
+        assert!(filter("type mgt subtype beacon").is_ok());
+        let mut ether = filter("ether host 02:00:00:00:00:01").unwrap();
+        let error = ether
+            .require(LinkType::RAW, "a.pcap")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("a.pcap is raw IP"), "{error}");
+    }
+
+    const FILTERS: [&str; 14] = [
+        "ip",
+        "tcp port 443",
+        "udp and not port 53",
+        "ip6 and tcp",
+        "vlan and ip",
+        "pppoes and ip",
+        "net 10.0.0.0/8",
+        "portrange 100-30000",
+        "ip[0] & 0xf > 5",
+        "tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn",
+        "ip[2:2] * 3 / 2 - 7 > (ip[8] << 2) % 5",
+        "ether[0] ^ ether[1] = 3 or less 40",
+        "ip proto 17 and ip[6:2] & 0x1fff = 0",
+        "ip6 protochain 6",
+    ];
+
+    proptest! {
+        /// On whole packets, where lengths are no matter, libpcap's own machine decides the same.
+        #[test]
+        fn agrees_with_libpcap(
+            mut bytes in prop::collection::vec(any::<u8>(), 1..120),
+            kind in 0usize..4,
+            protocol in prop::sample::select(vec![6u8, 17, 1, 0]),
+            which in 0..FILTERS.len(),
+        ) {
+            let head: &[u8] = [&[0x08u8, 0, 0x45][..], &[0x86, 0xdd, 0x60], &[0x81, 0, 0, 3, 8, 0, 0x46], &[]][kind];
+            for (to, from) in bytes.iter_mut().skip(12).zip(head) {
+                *to = *from;
+            }
+            if let Some(field) = bytes.get_mut(23) {
+                *field = protocol;
+            }
+            let theirs = ::pcap::Capture::dead(::pcap::Linktype(1)).unwrap();
+            let theirs = theirs.compile(FILTERS[which], true).unwrap();
+            let ours = compile(FILTERS[which], LinkType::ETHERNET).unwrap();
+            prop_assert_eq!(ours.matches(&bytes, bytes.len() as u32), theirs.filter(&bytes));
+        }
+    }
 }

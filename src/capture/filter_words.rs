@@ -1,7 +1,8 @@
-//! Which word of a filter libpcap would look up as the name of a host or network.
+//! Words of a filter that libpcap would look up: names of hosts, networks and ports.
 //!
-//! libpcap takes every word it does not know for a name and asks the resolver, that is, the network. Reading a capture
-//! must not do that: the name alone would tell a server what is being looked at.
+//! libpcap takes a word it does not know for a name and asks the system's resolver, that is, the network; for the name of a
+//! port too, the resolver opens sockets. Reading a capture must do neither: the name alone would tell a server what is
+//! being looked at. So ports are put in as numbers here, and other names are refused.
 
 /// Words of the language (pcap-filter(7)), short of those after which names are no hosts.
 const KEYWORDS: &[&str] = &[
@@ -121,15 +122,14 @@ const KEYWORDS: &[&str] = &[
 /// Words that stand for numbers: offsets and values of header fields.
 const FIELDS: [&str; 3] = ["icmp", "icmp6", "tcp"];
 
-/// Words after which libpcap reads names from tables of its own or of the system's files.
+/// Words after which libpcap knows names by itself, or reads them from a file.
 const LOCAL_NAMES: &[&str] = &[
     "action",
     "dir",
     "direction",
     "ifname",
+    "llc",
     "on",
-    "port",
-    "portrange",
     "proto",
     "protochain",
     "reason",
@@ -139,30 +139,98 @@ const LOCAL_NAMES: &[&str] = &[
     "type",
 ];
 
+/// Words after which names are services.
+const PORTS: [&str; 2] = ["port", "portrange"];
+
+/// Services of a home by the names in IANA's registry of ports.
+const SERVICES: &[(&str, u16)] = &[
+    ("amqp", 5672),
+    ("amqps", 5671),
+    ("bootpc", 68),
+    ("bootps", 67),
+    ("coap", 5683),
+    ("coaps", 5684),
+    ("dhcpv6-client", 546),
+    ("dhcpv6-server", 547),
+    ("domain", 53),
+    ("domain-s", 853),
+    ("ftp", 21),
+    ("http", 80),
+    ("http-alt", 8080),
+    ("https", 443),
+    ("imap", 143),
+    ("imaps", 993),
+    ("ipp", 631),
+    ("isakmp", 500),
+    ("llmnr", 5355),
+    ("mdns", 5353),
+    ("mqtt", 1883),
+    ("netbios-dgm", 138),
+    ("netbios-ns", 137),
+    ("netbios-ssn", 139),
+    ("ntp", 123),
+    ("rtsp", 554),
+    ("secure-mqtt", 8883),
+    ("sip", 5060),
+    ("sips", 5061),
+    ("smtp", 25),
+    ("snmp", 161),
+    ("ssdp", 1900),
+    ("ssh", 22),
+    ("stun", 3478),
+    ("syslog", 514),
+    ("telnet", 23),
+    ("tftp", 69),
+    ("xmpp-client", 5222),
+];
+
 /// Words after which names are hosts or networks.
 const ADDRESSES: [&str; 3] = ["host", "net", "gateway"];
 
-/// The first word that is neither of the language nor a number or address.
-pub(super) fn looked_up(filter: &str) -> Option<String> {
-    let mut names_are_local = false;
+/// What a name means that comes after the word before.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Names {
+    Looked,
+    Local,
+    Ports,
+}
+
+/// The filter with the names of ports put as numbers; or the first word that would be looked up.
+pub(super) fn without_lookups(filter: &str) -> Result<String, String> {
     let word_char = |c: char| c.is_alphanumeric() || "_.:$\\-".contains(c);
-    for word in filter.split(|c: char| !word_char(c)) {
-        let word = word.trim_start_matches('-');
+    let mut out = String::with_capacity(filter.len());
+    let mut names = Names::Looked;
+    let mut left = filter;
+    while !left.is_empty() {
+        let gap = left.find(word_char).unwrap_or(left.len());
+        let (between, rest) = left.split_at(gap);
+        let (run, rest) = rest.split_at(rest.find(|c| !word_char(c)).unwrap_or(rest.len()));
+        let word = run.trim_start_matches('-');
+        out.push_str(between);
+        left = rest;
         if word.is_empty() || is_number(word) || is_field(word) {
-            continue;
-        }
-        if LOCAL_NAMES.contains(&word) {
-            names_are_local = true;
+        } else if LOCAL_NAMES.contains(&word) {
+            names = Names::Local;
+        } else if PORTS.contains(&word) {
+            names = Names::Ports;
         } else if ADDRESSES.contains(&word) {
-            names_are_local = false;
+            names = Names::Looked;
         } else if KEYWORDS.contains(&word) {
             // `port 80 or 443` and `port http or https` go on with the kind of name before.
-            names_are_local &= matches!(word, "and" | "or" | "not");
-        } else if !names_are_local {
-            return Some(word.to_owned());
+            if !matches!(word, "and" | "or" | "not") {
+                names = Names::Looked;
+            }
+        } else if names == Names::Ports {
+            let service = SERVICES.iter().find(|(name, _)| *name == word);
+            let (_, port) = service.ok_or_else(|| word.to_owned())?;
+            out.push_str(&port.to_string());
+            continue;
+        } else if names == Names::Looked {
+            return Err(word.to_owned());
         }
+        out.push_str(run);
     }
-    None
+    Ok(out)
 }
 
 /// `tcpflags`, `icmptype`, `tcp-syn`, `icmp6-echo` and the like.
@@ -198,40 +266,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_without_names_pass() {
+    fn filters_without_names_stay_as_they_are() {
         for filter in [
             "",
-            "host 192.168.1.20 and not port 53",
+            " host 192.168.1.20 and not port 53 ",
             "(tcp or udp) and portrange 6000-6008",
-            "tcp port http or https",
             "net 10.0.0.0/8 or net 192.168",
             "ether host 24:ce:33:24:b5:cb or ether src 24-ce-33-24-b5-cb",
             "host fe80::1 or ip6 host ::ffff:192.0.2.1",
-            "ip proto \\tcp and ip[2:2] > 100",
+            "ip proto \\tcp and ip[2:2] > 100 and ip proto icmp",
             "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 and icmp[icmptype] != icmp-echo",
-            "less 100 or greater 1000 or len = 0x40",
-            "vlan 3 && pppoes && ip",
+            "less 100 or greater 1000 or len = 0x40 or ip[2:2] -14>3",
+            "vlan 3 && pppoes && ip || !arp",
             "type mgt subtype beacon",
             "ether[0] & 1 = 0 and ip[16] >= 224",
         ] {
-            assert_eq!(looked_up(filter), None, "{filter}");
+            assert_eq!(without_lookups(filter).as_deref(), Ok(filter));
         }
     }
 
     #[test]
-    fn names_of_hosts_do_not() {
+    fn ports_become_numbers() {
+        assert_eq!(
+            without_lookups("(tcp port http or https) and not dst port domain"),
+            Ok("(tcp port 80 or 443) and not dst port 53".to_owned())
+        );
+        assert_eq!(
+            without_lookups("port frobnicate"),
+            Err("frobnicate".to_owned())
+        );
+    }
+
+    #[test]
+    fn names_of_hosts_are_refused() {
         for (filter, word) in [
             ("host example.com", "example.com"),
             ("tcp and router", "router"),
             ("src camera or dst 10.0.0.1", "camera"),
-            ("port 53 and host ns", "ns"),
+            ("port 53 and host http", "http"),
             ("tcp port http and udp and box", "box"),
             ("host 3com.com", "3com.com"),
             ("host \\tcp", "\\tcp"),
             ("net home", "home"),
             ("host 1.2.3.4.example", "1.2.3.4.example"),
+            ("host b\u{fc}ro", "b\u{fc}ro"),
         ] {
-            assert_eq!(looked_up(filter).as_deref(), Some(word), "{filter}");
+            assert_eq!(without_lookups(filter), Err(word.to_owned()), "{filter}");
         }
     }
 }

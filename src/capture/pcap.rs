@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::error::Truncation;
 use super::frame::LinkType;
-use super::record::{HeaderFault, Oddities, Record, Step, MAX_PACKET};
+use super::record::{cut, HeaderFault, Oddities, Record, Step, MAX_PACKET};
 use crate::units::{Timestamp, NANOS};
 use std::io;
 
@@ -216,7 +216,7 @@ impl Pcap {
                 let offset = buffer.offset();
                 return Ok(Some(Step::Damaged(Truncation {
                     message: format!(
-                        "record {record} at byte {offset} claims {captured} bytes, more than any packet has ({MAX_PACKET}): the file is damaged from there on; the {} records before were kept; copy it again, or try `pcapfix`",
+                        "record {record} at byte {offset} claims {captured} bytes, more than any packet has ({MAX_PACKET}): the file is damaged from there on; records kept: {}; copy it again, or try `pcapfix`",
                         self.records
                     ),
                     offset,
@@ -278,31 +278,6 @@ fn words(header: &[u8; RECORD_HEADER]) -> [u32; 4] {
         (all >> 64) as u32,
         (all >> 96) as u32,
     ]
-}
-
-/// A file that ends, or whose compressed data breaks, within the record or block that began at `offset`.
-pub(super) fn cut(
-    what: &str,
-    number: u64,
-    records: u64,
-    buffer: &Buffer,
-    offset: u64,
-    wanted: u64,
-) -> Truncation {
-    let have = buffer.end() - offset;
-    let message = match buffer.broken() {
-        Some(reason) => format!(
-            "the compressed data breaks off in {what} {number} (byte {offset} once decompressed): {reason}; the {records} whole records before were kept; copy the file again"
-        ),
-        None => format!(
-            "the file ends within {what} {number} (byte {offset}: {have} of {wanted} bytes are there); the {records} whole records before were kept; copy the file again, or wait for the capture to end"
-        ),
-    };
-    Truncation {
-        message,
-        offset,
-        record: records + 1,
-    }
 }
 
 #[cfg(test)]

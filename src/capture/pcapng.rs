@@ -7,8 +7,7 @@ use super::buffer::{Buffer, MAX_BLOCK};
 use super::clock::Clock;
 use super::error::Truncation;
 use super::frame::LinkType;
-use super::pcap::cut;
-use super::record::{HeaderFault, Oddities, Record, Step, MAX_PACKET};
+use super::record::{cut, HeaderFault, Oddities, Record, Step, MAX_PACKET};
 use crate::units::Timestamp;
 use std::collections::BTreeSet;
 use std::io;
@@ -408,7 +407,7 @@ impl Pcapng {
         let (block, records) = (self.blocks + 1, self.records);
         Step::Damaged(Truncation {
             message: format!(
-                "block {block} at byte {offset} {what}: the file is damaged from there on; the {records} records before were kept; copy it again"
+                "block {block} at byte {offset} {what}: the file is damaged from there on; records kept: {records}; copy it again"
             ),
             offset,
             record: records + 1,

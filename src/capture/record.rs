@@ -1,5 +1,6 @@
 //! What the two formats hand up: a record and where its bytes lie, or why there is none.
 
+use super::buffer::Buffer;
 use super::error::Truncation;
 use super::frame::LinkType;
 use crate::units::Timestamp;
@@ -59,6 +60,31 @@ impl From<io::Error> for HeaderFault {
     }
 }
 
+/// A file that ends, or whose compressed data breaks, within the record or block that began at `offset`.
+pub(super) fn cut(
+    what: &str,
+    number: u64,
+    records: u64,
+    buffer: &Buffer,
+    offset: u64,
+    wanted: u64,
+) -> Truncation {
+    let have = buffer.end() - offset;
+    let message = match buffer.broken() {
+        Some(reason) => format!(
+            "the compressed data breaks off in {what} {number} (byte {offset} once decompressed): {reason}; whole records kept: {records}; copy the file again"
+        ),
+        None => format!(
+            "the file ends within {what} {number} (byte {offset}: {have} of {wanted} bytes are there); whole records kept: {records}; copy the file again, or wait for the capture to end"
+        ),
+    };
+    Truncation {
+        message,
+        offset,
+        record: records + 1,
+    }
+}
+
 /// Oddities that are put right while reading: counted, and told once a file.
 #[derive(Debug, Default)]
 pub(super) struct Oddities {
@@ -88,18 +114,36 @@ impl Oddities {
             ));
         }
         let counted = [
-            (self.carried, "times had a fraction of a second or more, which was carried over into the seconds"),
-            (self.clamped, "times lie outside the years 1677 to 2262 and were clamped"),
-            (self.timeless, "records bear no time (pcapng simple packet blocks); they were given that of the record before"),
-            (self.overlong, "records hold more bytes than they say were on the wire; counted as held"),
-            (self.fine_clocks, "interfaces count time in units too fine for any date (if_tsresol); their times are as written, near 1970"),
-            (self.broken_options, "interfaces have broken options; what could be read of them was used, else microseconds assumed"),
+            (
+                self.carried,
+                "times with a fraction of a second or more, carried over into the seconds",
+            ),
+            (
+                self.clamped,
+                "times outside the years 1677 to 2262, clamped to them",
+            ),
+            (
+                self.timeless,
+                "records without a time (pcapng simple packet blocks), given that of the record before",
+            ),
+            (
+                self.overlong,
+                "records that hold more bytes than they say were on the wire, counted as held",
+            ),
+            (
+                self.fine_clocks,
+                "interfaces that count time too finely for any date of ours (if_tsresol), read as written",
+            ),
+            (
+                self.broken_options,
+                "interfaces with broken options, of which the sound ones were used",
+            ),
         ];
         out.extend(
             counted
                 .iter()
                 .filter(|(n, _)| *n > 0)
-                .map(|(n, what)| format!("{n} {what}")),
+                .map(|(n, what)| format!("{what}: {n}")),
         );
         out
     }

@@ -19,10 +19,14 @@ pub struct InputSummary {
     pub format: String,
     /// Whole packet records in the file, before the filter.
     pub packets: u64,
-    /// Earliest time of a record; none where no record bears one.
+    /// Time of the file's first record, in its own order; none where no record bears a time.
     pub first: Option<Timestamp>,
-    /// Latest time of a record.
+    /// Time of the file's last record.
     pub last: Option<Timestamp>,
+    /// Earliest time of a record: before `first` where records are out of order.
+    pub earliest: Option<Timestamp>,
+    /// Latest time of a record.
+    pub latest: Option<Timestamp>,
     /// Where the file broke off, if it did.
     pub truncated: Option<Truncation>,
     /// SHA-256 of the bytes as stored, in hexadecimal, what follows a damage included; only when it was asked for and the
@@ -49,9 +53,11 @@ pub(super) struct Source {
     format: Format,
     done: bool,
     record: Record,
+    /// Time of the first record that bears one.
+    first: Option<Timestamp>,
     /// Earliest and latest time; the wrong way round before the first.
-    first: Timestamp,
-    last: Timestamp,
+    earliest: Timestamp,
+    latest: Timestamp,
     truncated: Option<Truncation>,
     sha256: Option<String>,
     pub(super) filtered_out: u64,
@@ -157,8 +163,9 @@ impl Source {
             format,
             done: false,
             record,
-            first: Timestamp(i64::MAX),
-            last: Timestamp(i64::MIN),
+            first: None,
+            earliest: Timestamp(i64::MAX),
+            latest: Timestamp(i64::MIN),
             truncated: None,
             sha256: None,
             filtered_out: 0,
@@ -212,7 +219,7 @@ impl Source {
             return Ok(false);
         }
         let at = self.record.at;
-        if at < self.first || at > self.last {
+        if at < self.earliest || at > self.latest {
             self.widen();
         }
         Ok(true)
@@ -222,8 +229,9 @@ impl Source {
     #[inline]
     fn widen(&mut self) {
         if self.record.timed {
-            self.first = self.first.min(self.record.at);
-            self.last = self.last.max(self.record.at);
+            self.first = self.first.or(Some(self.record.at));
+            self.earliest = self.earliest.min(self.record.at);
+            self.latest = self.latest.max(self.record.at);
         }
     }
 
@@ -264,7 +272,7 @@ impl Source {
         let (offset, record) = (self.stored(), self.records());
         self.truncated = Some(Truncation {
             message: format!(
-                "reading failed after byte {offset}: {source}; the {record} whole records before were kept"
+                "reading failed after byte {offset}: {source}; whole records kept: {record}"
             ),
             offset: self.buffer.offset(),
             record: record + 1,
@@ -292,8 +300,11 @@ impl Source {
                 None => base.to_owned(),
             },
             packets: self.records(),
-            first: Some(self.first).filter(|_| self.first <= self.last),
-            last: Some(self.last).filter(|_| self.first <= self.last),
+            first: self.first,
+            // A record without a time bears that of the last one with.
+            last: self.first.and(Some(self.record.at)),
+            earliest: self.first.and(Some(self.earliest)),
+            latest: self.first.and(Some(self.latest)),
             truncated: self.truncated.clone(),
             sha256: self.sha256.clone(),
             link_types,

@@ -3,9 +3,8 @@
 use crate::activity::claim::{Shape, Side};
 use crate::activity::parameters::BaselineKind;
 use crate::flow::home::Vantage;
-use crate::report::format::Format;
-use crate::report::output::Output;
-use crate::report::style::ColorChoice;
+use crate::flow::observer::BinsFrom;
+use crate::report::{ColorChoice, Format, Output};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -121,8 +120,10 @@ pub struct InferArgs {
     /// Accept an input that ends within a record: exit 0 instead of 5
     #[arg(long)]
     pub allow_truncated: bool,
+    /// How activities are told from background.
     #[command(flatten)]
     pub activity: ActivityArgs,
+    /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -134,6 +135,9 @@ pub struct ActivityArgs {
     /// Length of a bin of the traffic rates
     #[arg(long, default_value = "1s", value_name = "TIME", value_parser = positive)]
     pub bin: Duration,
+    /// Where bins begin: at whole clock times (clock) or at the first packet (first), as tshark's io,stat has it
+    #[arg(long, default_value = "clock", value_name = "WHERE", value_parser = bins_from)]
+    pub bins_from: BinsFrom,
     /// Standard deviations over the baseline that make an activity
     #[arg(long, default_value_t = 3.0, value_name = "K", value_parser = sigma)]
     pub sigma: f64,
@@ -144,7 +148,12 @@ pub struct ActivityArgs {
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub merge: Duration,
     /// Shapes to look for
-    #[arg(long, value_delimiter = ',', default_value = "spike,hill,depression", value_name = "LIST")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "spike,hill,depression",
+        value_name = "LIST"
+    )]
     pub shape: Vec<Shape>,
     /// Direction to look at: up, down or both
     #[arg(long, default_value = "both", value_name = "WHICH")]
@@ -193,6 +202,7 @@ pub enum FingerprintCommand {
     Show {
         /// Its id, as `list` shows it
         id: String,
+        /// Which fingerprints.
         #[command(flatten)]
         catalog: CatalogArgs,
     },
@@ -227,6 +237,7 @@ pub enum FingerprintCommand {
         /// File to write; standard output otherwise
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
+        /// Which fingerprints.
         #[command(flatten)]
         catalog: CatalogArgs,
     },
@@ -268,6 +279,14 @@ fn vantage(text: &str) -> Result<VantageChoice, String> {
     }
 }
 
+fn bins_from(text: &str) -> Result<BinsFrom, String> {
+    match text {
+        "clock" => Ok(BinsFrom::Clock),
+        "first" => Ok(BinsFrom::First),
+        _ => Err("there are clock and first".into()),
+    }
+}
+
 fn prefix(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
@@ -302,7 +321,11 @@ fn flows(text: &str) -> Result<usize, String> {
     const RANGE: std::ops::RangeInclusive<usize> = 16..=4_000_000;
     match text.parse::<usize>() {
         Ok(flows) if RANGE.contains(&flows) => Ok(flows),
-        _ => Err(format!("write a number from {} to {}", RANGE.start(), RANGE.end())),
+        _ => Err(format!(
+            "write a number from {} to {}",
+            RANGE.start(),
+            RANGE.end()
+        )),
     }
 }
 
@@ -318,7 +341,13 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_people_write_them() {
-        for (text, millis) in [("1s", 1_000), ("500ms", 500), ("2m", 120_000), ("1h30m", 5_400_000), ("0.5", 500)] {
+        for (text, millis) in [
+            ("1s", 1_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1h30m", 5_400_000),
+            ("0.5", 500),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "-1s", "nan", "inf", "1x", "1e300"] {
@@ -330,7 +359,10 @@ mod tests {
     #[test]
     fn homes_are_addresses_or_prefixes() {
         assert_eq!(prefix("203.0.113.9").unwrap().to_string(), "203.0.113.9/32");
-        assert_eq!(prefix("2001:db8::/48").unwrap().to_string(), "2001:db8::/48");
+        assert_eq!(
+            prefix("2001:db8::/48").unwrap().to_string(),
+            "2001:db8::/48"
+        );
         assert!(prefix("home").is_err());
     }
 

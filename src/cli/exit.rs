@@ -1,6 +1,7 @@
 //! Exit codes, the same for every command and format.
 
 use crate::capture::CaptureError;
+use crate::report::OutputError;
 use std::io;
 
 /// How the program ends.
@@ -86,10 +87,15 @@ pub fn of(error: &anyhow::Error) -> Failure {
             return Failure::Exit(told.exit);
         }
         if let Some(error) = cause.downcast_ref::<CaptureError>() {
-            return Failure::Exit(match error.is_usage() {
-                true => Exit::Usage,
-                false => Exit::Input,
+            return Failure::Exit(match error {
+                CaptureError::NoInput
+                | CaptureError::Filter { .. }
+                | CaptureError::FilterName { .. } => Exit::Usage,
+                _ => Exit::Input,
             });
+        }
+        if cause.is::<OutputError>() {
+            return Failure::Exit(Exit::Environment);
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {

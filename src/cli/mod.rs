@@ -5,16 +5,18 @@ pub mod exit;
 pub mod fingerprint;
 pub mod infer;
 pub mod manual;
+pub mod outcome;
 pub mod progress;
+pub mod rates;
+pub mod reading;
 pub mod signals;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure};
-use report::View;
 use std::io::Write;
 
-use crate::report;
+use crate::report::View;
 
 /// Runs what was typed and says how the program is to end.
 pub fn run() -> Exit {
@@ -22,7 +24,11 @@ pub fn run() -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
         }
     };
     let common = &cli.common;

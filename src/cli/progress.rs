@@ -22,7 +22,10 @@ impl Progress {
                 ProgressBar::new(total),
                 "{wide_bar} {bytes}/{total_bytes} {eta}",
             ),
-            None => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {elapsed}"),
+            None => (
+                ProgressBar::new_spinner(),
+                "{spinner} {bytes} read, {elapsed}",
+            ),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -23,6 +23,9 @@ pub struct Habits {
     /// IPv4 identification numbers used a second, where it numbers all its packets from one counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter_pace: Option<f64>,
+    /// Whether it numbers packets at random or by connection, so that no counter is its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub random_numbers: bool,
     /// Kinds of connections it keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
@@ -47,9 +50,14 @@ impl Habits {
 
     /// Whether it was seen to send a transport's packets with an initial TTL; `None` where it sent none at all.
     pub fn has_ttl(&self, protocol: Protocol, ttl: u8) -> Option<bool> {
+        let udp = match protocol {
+            Protocol::TCP => false,
+            Protocol::UDP => true,
+            _ => return None,
+        };
         let mut any = false;
         for service in &self.services {
-            if service.port.udp == (protocol == Protocol::UDP) {
+            if service.port.udp == udp {
                 any = true;
                 if service.ttl == ttl {
                     return Some(true);
@@ -268,4 +276,86 @@ fn every(flow: &FlowFacts) -> Option<f64> {
 /// How far two windows are apart, as a share of the larger.
 fn apart(a: u16, b: u16) -> f64 {
     f64::from(a.abs_diff(b)) / f64::from(a.max(b).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Span, Timestamp};
+
+    /// A flow of TCP 8883 that sent `sizes` every minute.
+    fn flow(ttl: u8, window: u16, sizes: &[u16]) -> FlowFacts {
+        let mut shape = Shape {
+            ttl,
+            window,
+            ..Shape::default()
+        };
+        for size in sizes {
+            shape.sent.add(u32::from(*size));
+        }
+        let end = Timestamp::new(60 * sizes.len() as i64, 0);
+        FlowFacts {
+            flow: 0,
+            protocol: Protocol::TCP,
+            mac: None,
+            remote: [192, 0, 2, 1].into(),
+            remote_port: 8883,
+            span: Span::new(Timestamp(0), end),
+            sent: sizes.len() as u64,
+            bytes: 1_000,
+            shape,
+            counter: Default::default(),
+            asked: vec![],
+            called: vec![],
+            looked_up: vec![],
+            asker: None,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_like_itself() {
+        let heartbeat = flow(255, 4380, &[31; 20]);
+        let service = Service::of(&heartbeat).unwrap();
+        // TTL 0.7, rare port 2, window 2.5, sizes 5, pace 2.
+        assert_eq!(service.likeness(&heartbeat), Some(12.2));
+        // Three payloads weigh half, and last too short to tell a pace.
+        assert_eq!(service.likeness(&flow(255, 4380, &[31; 3])), Some(7.7));
+    }
+
+    #[test]
+    fn another_ttl_or_clock_excludes_and_another_port_says_nothing() {
+        let service = Service::of(&flow(255, 4380, &[31; 20])).unwrap();
+        assert_eq!(service.likeness(&flow(64, 4380, &[31; 20])), Some(-8.0));
+        let mut other = flow(255, 4380, &[31; 20]);
+        other.remote_port = 443;
+        assert_eq!(service.likeness(&other), None);
+        let mut clocked = flow(255, 4380, &[31; 20]);
+        let reading = crate::flow::shape::ClockReading {
+            ticks: 1,
+            at: Timestamp(0),
+        };
+        clocked.shape.clock = Some((reading, reading));
+        assert_eq!(service.likeness(&clocked), Some(-6.0));
+    }
+
+    #[test]
+    fn other_sizes_and_windows_weigh_against() {
+        let service = Service::of(&flow(255, 4380, &[31; 20])).unwrap();
+        // 0.7 + 2 - 3 (window) - 3 (sizes) + 2 (pace).
+        let nats = service.likeness(&flow(255, 65_535, &[900; 20])).unwrap();
+        assert!((nats - -1.3).abs() < 1e-9, "{nats}");
+    }
+
+    #[test]
+    fn habits_read_back_from_their_file_are_the_same() {
+        let habits = Habits {
+            asks: vec!["a.example".into()],
+            counter_pace: Some(0.25),
+            random_numbers: false,
+            services: vec![Service::of(&flow(255, 4380, &[31; 20])).unwrap()],
+        };
+        let text = toml::to_string(&habits).unwrap();
+        assert_eq!(toml::from_str::<Habits>(&text).unwrap(), habits);
+        assert!(Habits::default().is_empty());
+    }
 }

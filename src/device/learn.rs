@@ -7,7 +7,8 @@
 use super::catalog::{Catalog, NameMatch};
 use super::fingerprint::{Address, Day, Fingerprint, Names, Oui, Port};
 use super::habits::{port_of, Habits, Service};
-use crate::flow::counter::CounterTracks;
+use super::suspicion::is_time_server;
+use crate::flow::counter::{CounterSlot, CounterTracks};
 use crate::flow::facts::FlowFacts;
 use crate::flow::home::{is_group, is_private};
 use crate::units::{Mac, Timestamp};
@@ -175,8 +176,9 @@ fn learn_one(
     };
     fingerprint.mac.oui = ouis.collect::<BTreeSet<Oui>>().into_iter().collect();
     fingerprint.habits = Habits {
-        asks: names.asks.iter().cloned().take(NAMES_AT_MOST).collect(),
+        asks: names.asks.iter().take(NAMES_AT_MOST).cloned().collect(),
         counter_pace: pace(flows, tracks),
+        random_numbers: random_numbers(flows, tracks),
         services: services(flows),
     };
     fingerprint.names = names.names;
@@ -216,8 +218,7 @@ impl Learned<'_> {
             .map(|label| if self.is_serial(label) { "*" } else { label })
             .collect();
         let blurred = blurred.join(".");
-        let everybodys =
-            matches!(self.catalog.by_name(&name), NameMatch::Shared(_)) || is_time_server(&name);
+        let everybodys = is_everybodys(self.catalog, &name);
         if blurred.bytes().filter(|&b| b != b'*' && b != b'.').count() < 4 {
             return;
         }
@@ -255,10 +256,13 @@ impl Learned<'_> {
     }
 }
 
-/// Time servers, also those no list has: their names say so, and asking one tells nothing.
-fn is_time_server(name: &str) -> bool {
-    name.split('.')
-        .any(|label| label == "time" || label == "ntp" || label.starts_with("ntp"))
+/// Whether everybody asks for a name. The rented cloud of many makers is not everybody's: in one home it tells devices apart.
+fn is_everybodys(catalog: &Catalog, name: &str) -> bool {
+    let shared = match catalog.by_name(name) {
+        NameMatch::Shared(shared) => shared.platform.is_none(),
+        _ => false,
+    };
+    shared || is_time_server(name)
 }
 
 /// The TCP and UDP ports of its servers, without the ones everybody uses.
@@ -288,10 +292,11 @@ fn addresses(flows: &[&FlowFacts], day: Day, catalog: &Catalog) -> Vec<Address> 
         let Some(port) = port_of(flow).filter(|port| ![53, 67, 5353].contains(&port.number)) else {
             continue;
         };
-        let everybodys = |name: &str| {
-            matches!(catalog.by_name(name), NameMatch::Shared(_)) || is_time_server(name)
-        };
-        let pool = port.number == 123 && flow.looked_up.iter().any(|told| everybodys(&told.name));
+        let pool = port.number == 123
+            && flow
+                .looked_up
+                .iter()
+                .any(|told| is_everybodys(catalog, &told.name));
         if !pool {
             let server = servers.entry(flow.remote).or_default();
             server.0 += flow.bytes;
@@ -345,6 +350,19 @@ fn pace(flows: &[&FlowFacts], tracks: &CounterTracks) -> Option<f64> {
         .filter(|_| u64::from(longest.packets) * 10 >= sent * 8)?;
     // Four digits are more than it repeats with.
     Some((pace * 10_000.0).round() / 10_000.0)
+}
+
+/// Whether its packets are numbered at random: of four packets and more, in three flows and more, hardly any continues another.
+fn random_numbers(flows: &[&FlowFacts], tracks: &CounterTracks) -> bool {
+    let own: Vec<&&FlowFacts> = flows
+        .iter()
+        .filter(|flow| flow.counter != CounterSlot::default())
+        .collect();
+    let lines: BTreeSet<Option<u32>> = own
+        .iter()
+        .map(|flow| tracks.seen(flow.counter).map(|seen| seen.track))
+        .collect();
+    own.len() >= 3 && lines.len() * 10 >= own.len() * 9
 }
 
 fn day_of(at: Timestamp) -> Option<Day> {

@@ -1,5 +1,6 @@
-//! What speaks for each fingerprint, and what against it, given the flows of one host.
+//! What speaks for each learned fingerprint, and what against it, given the flows of one host.
 //!
+//! A learned fingerprint is of one particular device of the home, so that addresses, looks and paces count as names do.
 //! Evidence is weighed in nats: how much better the fingerprint explains what was seen than chance does, in natural
 //! logarithms, so that independent clues add up. Names weigh most, then addresses, then the looks of connections, prefixes
 //! and ports. Each distinct clue counts once, however often it was seen. The weights are rules of thumb set on one
@@ -9,7 +10,7 @@ use super::catalog::{Catalog, FingerprintIndex, NameMatch, Rule};
 use super::fingerprint::{Address, Fingerprint, Port};
 use super::habits::{port_of, Habits, Service};
 use crate::flow::facts::FlowFacts;
-use crate::flow::host::Host;
+use crate::flow::host::{Host, Tie};
 use crate::flow::names::NameKind;
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,8 +19,6 @@ use std::net::IpAddr;
 /// Nats of evidence that single a device out (names not shared, addresses, looks; not time servers or paces) before it is
 /// named: 400 to 1.
 pub const ENOUGH: f64 = 6.0;
-/// What a fingerprint learned from a home's own device has over one that describes a product.
-const LEARNED: f64 = 3.0;
 /// Flows of one host that are looked at; a host with more repeats itself.
 const FLOWS_AT_MOST: usize = 512;
 
@@ -44,6 +43,8 @@ pub enum ClueKind {
     Stack,
     /// Its packet counter runs at the device's pace.
     Pace,
+    /// Its server has this port.
+    Port,
 }
 
 impl ClueKind {
@@ -59,6 +60,7 @@ impl ClueKind {
             Self::Looks => "looks",
             Self::Stack => "stack",
             Self::Pace => "pace",
+            Self::Port => "port",
         }
     }
 }
@@ -85,14 +87,12 @@ pub struct Suspicion {
     pub clues: Vec<Clue>,
     /// What speaks against it, in nats, negative or 0.
     pub against: f64,
-    /// Nats it has from the start.
-    pub prior: f64,
 }
 
 impl Suspicion {
     /// For and against, in nats.
     pub fn score(&self) -> f64 {
-        self.prior + self.against + self.clues.iter().map(|clue| clue.nats).sum::<f64>()
+        self.against + self.clues.iter().map(|clue| clue.nats).sum::<f64>()
     }
 
     /// Evidence that singles a device out, less what speaks against it.
@@ -102,9 +102,10 @@ impl Suspicion {
     }
 }
 
-/// The catalog, indexed by what suspicion needs.
+/// The learned fingerprints of a catalog, indexed by what suspicion needs.
 #[derive(Debug)]
 pub struct Dossier<'a> {
+    /// The learned ones alone: of a name they and others know, theirs is the meaning here.
     catalog: &'a Catalog,
     /// Fingerprints learned from a home's devices.
     learned: Vec<(FingerprintIndex, &'a Fingerprint, BTreeSet<&'a str>)>,
@@ -115,7 +116,7 @@ pub struct Dossier<'a> {
 }
 
 impl<'a> Dossier<'a> {
-    /// Indexes a catalog.
+    /// Indexes a catalog of learned fingerprints alone; others in it are passed over.
     pub fn new(catalog: &'a Catalog) -> Self {
         let mut dossier = Self {
             catalog,
@@ -150,12 +151,7 @@ impl<'a> Dossier<'a> {
         dossier
     }
 
-    /// Whether a fingerprint was learned from one particular device.
-    pub fn is_learned(&self, index: FingerprintIndex) -> bool {
-        self.learned.iter().any(|(one, ..)| *one == index)
-    }
-
-    /// What is found about every fingerprint that something speaks for.
+    /// What is found about every fingerprint that something speaks for, or against.
     pub fn suspect(
         &self,
         host: &Host,
@@ -177,11 +173,13 @@ impl<'a> Dossier<'a> {
         if let Some(pace) = host.counter.and_then(|seen| seen.pace()) {
             for (index, fingerprint, _) in &self.learned {
                 if let Some(known) = fingerprint.habits.counter_pace.filter(|known| *known > 0.0) {
-                    let nats = match (pace / known).ln().abs() {
-                        off if off < 0.04 => 3.0,
-                        off if off < 0.12 => 1.5,
-                        off if off < 0.4 => 0.0,
-                        _ => -1.5,
+                    // Use makes a counter run faster than it was learned; nothing makes it run much slower.
+                    let nats = match (pace / known).ln() {
+                        off if off.abs() < 0.04 => 3.0,
+                        off if off.abs() < 0.12 => 1.5,
+                        off if off.abs() < 0.4 => 0.0,
+                        off if off > 0.0 => -1.5,
+                        _ => -3.0,
                     };
                     let value = || format!("{pace:.3} numbers/s");
                     found.add(
@@ -196,7 +194,45 @@ impl<'a> Dossier<'a> {
                 }
             }
         }
-        found.close(|index| if self.is_learned(index) { LEARNED } else { 0.0 })
+        self.strangers(host, flows, &mut found);
+        found.close()
+    }
+
+    /// What a learned device would not do: keep to one counter where it was seen to use none, and use many names it was never
+    /// heard with. It may well use a new one; ten of them are another device.
+    fn strangers(&self, host: &Host, flows: &[FlowFacts], found: &mut Found) {
+        let own = || {
+            host.flows
+                .iter()
+                .take(FLOWS_AT_MOST)
+                .filter_map(|&at| flows.get(at))
+        };
+        let mut domains: BTreeMap<&str, bool> = BTreeMap::new();
+        for name in own().flat_map(|flow| {
+            flow.asked
+                .iter()
+                .chain(flow.called.iter().map(|(_, name)| name))
+        }) {
+            let telling = || {
+                !matches!(self.catalog.by_name(name), NameMatch::Shared(_)) && !is_time_server(name)
+            };
+            domains.entry(domain(name)).or_insert_with(telling);
+        }
+        for (index, fingerprint, _) in &self.learned {
+            if fingerprint.habits.random_numbers && host.ties.contains(&Tie::Counter) {
+                found.against(*index, "counter", -8.0);
+            }
+            let mine = |domain: &str| {
+                self.domains
+                    .get(domain)
+                    .is_some_and(|of| of.contains(index))
+            };
+            let strange = domains
+                .iter()
+                .filter(|(domain, telling)| **telling && !mine(domain))
+                .count();
+            found.against(*index, "names", -(strange.min(8) as f64));
+        }
     }
 
     fn names(&self, flow: &FlowFacts, found: &mut Found) {
@@ -257,7 +293,9 @@ impl<'a> Dossier<'a> {
                 }
                 known = match_.fingerprints;
             }
-            NameMatch::Shared(_) => return,
+            // A rented cloud is shared by makers, but in one home it may well tell its devices apart.
+            NameMatch::Shared(shared) if shared.platform.is_none() => return,
+            NameMatch::Shared(_) => {}
             NameMatch::Unknown => {}
         }
         let domain = domain(name);
@@ -301,7 +339,7 @@ impl<'a> Dossier<'a> {
                 let whole = prefix.prefix_len() == prefix.max_prefix_len();
                 let nats = match (whole, prefix.prefix_len()) {
                     // Many devices keep time by the same few servers.
-                    (true, _) if port == NTP => 5.5,
+                    (true, _) if port == NTP => 6.0,
                     (true, _) => 6.0 - age(address, at),
                     (false, length) if length >= 24 => 2.0,
                     _ => 0.7,
@@ -475,20 +513,14 @@ impl Found {
         *so_far = so_far.min(nats);
     }
 
-    fn close(
-        self,
-        prior: impl Fn(FingerprintIndex) -> f64,
-    ) -> BTreeMap<FingerprintIndex, Suspicion> {
+    fn close(self) -> BTreeMap<FingerprintIndex, Suspicion> {
         let mut all: BTreeMap<FingerprintIndex, Suspicion> = BTreeMap::new();
         for ((index, ..), clue) in self.clues {
             let suspicion = all.entry(index).or_default();
-            suspicion.prior = prior(index);
             suspicion.clues.push(clue);
         }
         for ((index, _), nats) in self.against {
-            if let Some(suspicion) = all.get_mut(&index) {
-                suspicion.against += nats;
-            }
+            all.entry(index).or_default().against += nats;
         }
         for suspicion in all.values_mut() {
             suspicion.clues.sort_by(|a, b| b.nats.total_cmp(&a.nats));
@@ -506,6 +538,12 @@ fn age(address: &Address, at: Timestamp) -> f64 {
         .and_then(|day| day.since(address.learned.0).ok())
         .map_or(0, |since| since.get_days().abs());
     (f64::from(days) / 60.0).min(2.0)
+}
+
+/// Time servers, also those no list has: their names say so, and asking one tells nothing.
+pub fn is_time_server(name: &str) -> bool {
+    name.split('.')
+        .any(|label| label == "time" || label == "ntp" || label.starts_with("ntp"))
 }
 
 /// The domain somebody registered: the last two labels, three where the last two are a country's `co.uk`.

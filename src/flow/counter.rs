@@ -2,12 +2,12 @@
 //!
 //! Most small devices number every IPv4 packet they send, to whatever server, from one counter, and a NAT leaves that number
 //! alone. Followed over time the numbers fall into one rising line a host (S. M. Bellovin, "A Technique for Counting
-//! NATted Hosts", IMC 2002, section 3). Here it is done online, in constant memory: a *track* is one line, a flow joins the
+//! NATted Hosts", IMC 2002, section 3). Here it is done online, in constant memory: a *track* is one line ([`crate::flow::track`]), a flow joins the
 //! track its first packet continues, and is believed to belong there once another flow has carried the line on past it.
 //! Hosts that draw the number at random or per connection get tracks of their own, one a flow, and nothing is claimed of them.
 
-use crate::flow::shape::ttl_class;
-use crate::packet::dissect::Protocol;
+use crate::flow::stack::Stack;
+use crate::flow::track::{Track, TrackSeen};
 use crate::units::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,15 +22,14 @@ const SMALL_STEP: u16 = 32;
 const OVERTAKEN: (u16, Duration) = (64, Duration::from_secs(2));
 /// The farthest a line's own leading flow may jump and stay on it: a chat at home with the number running on.
 const JUMP: u16 = 4096;
+/// Mix-ups put right on one line; at the next one it is given up.
+const PURGES_AT_MOST: usize = 8;
 /// How much likelier than chance a packet must continue a line to join it, in nats (20 to 1) ...
 const JOIN: f32 = 3.0;
 /// ... and than continuing any other (4.5 to 1).
 const LEAD: f32 = 1.5;
-/// What another initial TTL costs, in nats: within one protocol a stack keeps to one, between protocols some differ
-/// (a sprinkler controller was seen with 128 for TCP and 255 for UDP).
-const OTHER_TTL: (f32, f32) = (6.0, 3.0);
-/// A line of fewer packets than this is too young to tell its pace: only what follows within seconds may join it.
-const YOUNG: (u32, f32) = (3, 10.0);
+/// A line of fewer packets than this is too young to tell its pace: only what follows within a minute may join it.
+const YOUNG: (u32, f32) = (3, 60.0);
 
 /// A flow's place among the counters; part of the flow, opaque, set by [`CounterTracks::observe`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,65 +41,12 @@ struct FlowState {
     serial: u32,
     last_id: u16,
     last: Timestamp,
+    /// When it came upon its line.
+    joined: Timestamp,
     packets: u32,
     misses: u32,
     confirmed: bool,
     began: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Track {
-    serial: u32,
-    owner: u32,
-    last_id: u16,
-    ttl: u8,
-    protocol: Protocol,
-    first: Timestamp,
-    last: Timestamp,
-    /// Numbers a second, smoothed over minutes.
-    pace: f32,
-    /// Where the current stretch for `pace` began, and the numbers used since.
-    stretch: Timestamp,
-    stretch_steps: u32,
-    advanced: u64,
-    packets: u32,
-    misses: u32,
-    flows: u32,
-    /// The flow of the last packet.
-    holder: usize,
-    /// The flow with the most packets, and how many.
-    leader: (usize, u32),
-}
-
-/// What was seen of one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrackSeen {
-    /// First packet.
-    pub first: Timestamp,
-    /// Last packet.
-    pub last: Timestamp,
-    /// Packets on it.
-    pub packets: u32,
-    /// Packets that did not continue it.
-    pub misses: u32,
-    /// Numbers used from first to last.
-    pub advanced: u64,
-}
-
-impl TrackSeen {
-    /// Whether the numbers rise like a counter at all: at most one packet in ten breaks the line.
-    pub fn is_counter(&self) -> bool {
-        self.packets >= 2 && u64::from(self.misses) * 10 <= u64::from(self.packets)
-    }
-
-    /// Numbers used a second, where it was watched for a quarter of an hour or more.
-    ///
-    /// It is a trait of a device: what it sends to servers and at home while idle is fixed by its firmware.
-    pub fn pace(&self) -> Option<f64> {
-        let seconds = self.last.since(self.first).as_secs_f64();
-        (self.is_counter() && self.advanced > 0 && seconds >= 900.0)
-            .then(|| self.advanced as f64 / seconds)
-    }
 }
 
 /// A flow's tie to a line.
@@ -117,6 +63,8 @@ pub struct CounterTracks {
     tracks: Vec<Track>,
     serials: u32,
     done: HashMap<u32, TrackSeen>,
+    /// Times in which hosts were mixed up on a line: what joined it then (after the first, up to the second) is not of it.
+    purged: HashMap<u32, Vec<(Timestamp, Timestamp)>>,
     left_alone: u64,
 }
 
@@ -139,8 +87,7 @@ impl CounterTracks {
         owner: u32,
         at: Timestamp,
         identification: u16,
-        ttl: u8,
-        protocol: Protocol,
+        stack: impl FnOnce() -> Stack,
     ) {
         if identification == 0 {
             return;
@@ -159,16 +106,17 @@ impl CounterTracks {
                 serial: 0,
                 last_id: identification,
                 last: at,
+                joined: at,
                 packets: 1,
                 misses: 0,
                 confirmed: false,
                 began: false,
             });
-            self.join(flow, owner, at, identification, ttl, protocol);
+            self.join(flow, owner, at, identification, &stack());
             return;
         }
         let flow = slot.0 as usize - 1;
-        self.carry_on(flow, owner, at, identification, ttl, protocol);
+        self.carry_on(flow, owner, at, identification, stack);
     }
 
     fn carry_on(
@@ -177,23 +125,21 @@ impl CounterTracks {
         owner: u32,
         at: Timestamp,
         id: u16,
-        ttl: u8,
-        protocol: Protocol,
+        stack: impl FnOnce() -> Stack,
     ) {
         let Some(state) = self.flows.get_mut(flow) else {
             return;
         };
         state.packets = state.packets.saturating_add(1);
         let (own_id, own_last, packets) = (state.last_id, state.last, state.packets);
-        let track = self
-            .tracks
-            .get_mut(state.track)
-            .filter(|track| track.serial == state.serial);
+        let track = self.tracks.get_mut(state.track).filter(|track| {
+            track.serial == state.serial && !(track.mixed && is_purged(&self.purged, state))
+        });
         let Some(track) = track else {
             // Its line was given up for a livelier one.
             state.began = false;
             state.confirmed = false;
-            return self.join(flow, owner, at, id, ttl, protocol);
+            return self.join(flow, owner, at, id, &stack());
         };
         let step = id.wrapping_sub(track.last_id);
         let overtaken = step > u16::MAX - OVERTAKEN.0 && at.since(track.last) < OVERTAKEN.1;
@@ -206,21 +152,21 @@ impl CounterTracks {
             track.misses = track.misses.saturating_add(1);
             let alone = track.flows <= 1;
             let own_step = id.wrapping_sub(own_id);
-            let led_astray = track.holder != flow
-                && own_step > 0
-                && track.likelihood(own_last, at, own_step).is_some();
-            if leads && !alone && led_astray && step > JUMP {
-                // Somebody joined by chance after this flow's last packet: the line is the leader's.
-                let stray = track.holder;
-                track.flows = track.flows.saturating_sub(1);
-                if let Some(stray) = self.flows.get_mut(stray) {
-                    stray.track = usize::MAX;
-                    stray.confirmed = false;
-                    stray.began = false;
+            let carried_off = step > 1 << 15 && track.likelihood(own_last, at, own_step).is_some();
+            if !alone && carried_off {
+                // This flow is where it should be, and the line has run ahead without it: whoever joined since is of
+                // another host. Where nobody did, nobody can say who is right, and the whole line is given up.
+                let joined_since = track.last_join > own_last;
+                let record = self.purged.entry(track.serial).or_default();
+                match joined_since {
+                    true if record.len() < PURGES_AT_MOST => record.push((own_last, at)),
+                    _ => *record = vec![(Timestamp(i64::MIN), Timestamp(i64::MAX))],
                 }
-            } else if !alone && !(leads && step <= JUMP) {
+                track.last_id = own_id;
+                track.mixed = true;
+            } else if !(alone || leads && step <= JUMP) {
                 track.flows = track.flows.saturating_sub(1);
-                return self.begin(flow, owner, at, id, ttl, protocol);
+                return self.begin(flow, owner, at, id, &stack());
             }
         }
         let Some(track) = self
@@ -243,16 +189,7 @@ impl CounterTracks {
     }
 
     /// Puts a flow on the line its packet continues, or on a new one.
-    fn join(
-        &mut self,
-        flow: usize,
-        owner: u32,
-        at: Timestamp,
-        id: u16,
-        ttl: u8,
-        protocol: Protocol,
-    ) {
-        let class = ttl_class(ttl);
+    fn join(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         let (mut best, mut second) = ((f32::MIN, usize::MAX), f32::MIN);
         for (index, track) in self
             .tracks
@@ -267,13 +204,10 @@ impl CounterTracks {
             else {
                 continue;
             };
-            if track.ttl != class {
-                belief -= if track.protocol == protocol {
-                    OTHER_TTL.0
-                } else {
-                    OTHER_TTL.1
-                };
-            }
+            let Some(cost) = track.stack.cost(stack) else {
+                continue;
+            };
+            belief -= cost;
             if belief > best.0 {
                 second = best.0;
                 best = (belief, index);
@@ -285,11 +219,14 @@ impl CounterTracks {
         match self.tracks.get_mut(best.1) {
             Some(track) if best.0 > JOIN && best.0 - second > LEAD => {
                 track.flows = track.flows.saturating_add(1);
+                track.last_join = at;
+                track.stack.learn(stack);
                 let holder = track.advance(flow, packets, at, id);
                 let serial = track.serial;
                 if let Some(state) = self.flows.get_mut(flow) {
                     state.track = best.1;
                     state.serial = serial;
+                    state.joined = at;
                     state.last_id = id;
                     state.last = at;
                 }
@@ -297,46 +234,21 @@ impl CounterTracks {
                     holder.confirmed |= holder.serial == serial;
                 }
             }
-            _ => self.begin(flow, owner, at, id, ttl, protocol),
+            _ => self.begin(flow, owner, at, id, stack),
         }
     }
 
-    fn begin(
-        &mut self,
-        flow: usize,
-        owner: u32,
-        at: Timestamp,
-        id: u16,
-        ttl: u8,
-        protocol: Protocol,
-    ) {
+    fn begin(&mut self, flow: usize, owner: u32, at: Timestamp, id: u16, stack: &Stack) {
         self.serials = self.serials.wrapping_add(1);
         let packets = self.flows.get(flow).map_or(1, |state| state.packets);
-        let track = Track {
-            serial: self.serials,
-            owner,
-            last_id: id,
-            ttl: ttl_class(ttl),
-            protocol,
-            first: at,
-            last: at,
-            pace: 0.05,
-            stretch: at,
-            stretch_steps: 0,
-            advanced: 0,
-            packets: 1,
-            misses: 0,
-            flows: 1,
-            holder: flow,
-            leader: (flow, packets),
-        };
+        let track = Track::begin(self.serials, owner, flow, packets, at, id, stack);
         let index = if self.tracks.len() < TRACKS_AT_MOST {
             self.tracks.push(track);
             self.tracks.len() - 1
         } else {
             // The least lively goes: first those of few packets, among them the longest silent.
-            let dullest = |track: &Track| (track.packets.min(8), track.last);
-            let index = (0..self.tracks.len()).min_by_key(|&i| self.tracks.get(i).map(dullest));
+            let index =
+                (0..self.tracks.len()).min_by_key(|&i| self.tracks.get(i).map(Track::worth));
             let index = index.unwrap_or(0);
             if let Some(old) = self.tracks.get_mut(index) {
                 if old.packets >= 2 && self.done.len() < FLOWS_AT_MOST {
@@ -349,6 +261,7 @@ impl CounterTracks {
         if let Some(state) = self.flows.get_mut(flow) {
             state.track = index;
             state.serial = track.serial;
+            state.joined = at;
             state.began = true;
             state.confirmed = false;
             state.last_id = id;
@@ -362,7 +275,7 @@ impl CounterTracks {
         let state = self.flows.get((slot.0 as usize).checked_sub(1)?)?;
         let steady = u64::from(state.misses) * 4 <= u64::from(state.packets);
         let placed = state.track != usize::MAX && (state.began || state.confirmed);
-        (steady && placed).then_some(CounterSeen {
+        (steady && placed && !is_purged(&self.purged, state)).then_some(CounterSeen {
             track: state.serial,
         })
     }
@@ -378,63 +291,27 @@ impl CounterTracks {
     }
 }
 
-impl Track {
-    /// How much likelier than chance a packet `step` numbers on continues this line, in nats; `None` where it is out of reach.
-    ///
-    /// Chance is one number in 65,536. A host's step is taken as Laplace about what its pace foretells, as wide as twice
-    /// that and never narrower than the four numbers a device idly uses at home.
-    fn likelihood(&self, since: Timestamp, at: Timestamp, step: u16) -> Option<f32> {
-        if step == 0 || step > 1 << 15 {
-            return None;
-        }
-        let expected = self.pace * at.since(since).as_secs_f32();
-        let width = 4.0 + 2.0 * expected;
-        let off = (f32::from(step) - 1.0 - expected).abs() / width;
-        (off < 8.0).then(|| (65_536.0 / (2.0 * width)).ln() - off)
-    }
-
-    fn continues(&self, at: Timestamp, step: u16) -> bool {
-        self.likelihood(self.last, at, step).is_some()
-    }
-
-    /// Moves the line on to `id` and returns the flow that held it.
-    fn advance(&mut self, flow: usize, packets: u32, at: Timestamp, id: u16) -> usize {
-        let step = id.wrapping_sub(self.last_id);
-        if step < 1 << 15 {
-            self.advanced += u64::from(step);
-            self.stretch_steps = self.stretch_steps.saturating_add(u32::from(step));
-        }
-        let seconds = at.since(self.stretch).as_secs_f32();
-        // Ten seconds swallow a burst; two minutes are how slowly the pace forgets.
-        if seconds >= 10.0 {
-            let weight = seconds / (seconds + 120.0);
-            self.pace += weight * (self.stretch_steps as f32 / seconds - self.pace);
-            self.stretch = at;
-            self.stretch_steps = 0;
-        }
-        self.last_id = id;
-        self.last = self.last.max(at);
-        self.packets = self.packets.saturating_add(1);
-        if packets > self.leader.1 || self.leader.0 == flow {
-            self.leader = (flow, packets);
-        }
-        std::mem::replace(&mut self.holder, flow)
-    }
-
-    fn seen(&self) -> TrackSeen {
-        TrackSeen {
-            first: self.first,
-            last: self.last,
-            packets: self.packets,
-            misses: self.misses,
-            advanced: self.advanced,
-        }
-    }
+/// Whether a flow joined its line in a time in which hosts were mixed up on it. The flow that began the line stays, unless
+/// the whole line was given up.
+fn is_purged(purged: &HashMap<u32, Vec<(Timestamp, Timestamp)>>, state: &FlowState) -> bool {
+    let windows = purged.get(&state.serial).map_or(&[][..], Vec::as_slice);
+    windows
+        .iter()
+        .any(|(after, until)| state.joined > *after && state.joined <= *until)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::dissect::Protocol;
+
+    fn tcp(ttl: u8) -> Stack {
+        Stack {
+            ttl,
+            protocol: Protocol::TCP,
+            timestamps: Some(false),
+        }
+    }
 
     /// Feeds (second, flow, number, ttl) and returns the line of each flow.
     fn lines<const N: usize>(packets: &[(i64, usize, u16, u8)]) -> [Option<u32>; N] {
@@ -442,7 +319,7 @@ mod tests {
         let mut slots = [CounterSlot::default(); N];
         for &(second, flow, id, ttl) in packets {
             let at = Timestamp::new(second, 0);
-            tracks.observe(&mut slots[flow], 0, at, id, ttl, Protocol::TCP);
+            tracks.observe(&mut slots[flow], 0, at, id, || tcp(ttl));
         }
         slots.map(|slot| tracks.seen(slot).map(|seen| seen.track))
     }
@@ -488,6 +365,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_that_runs_ahead_is_thrown_out() {
+        let [heartbeat, stranger, lookup] = lines(&[
+            (0, 0, 500, 64),
+            (30, 0, 502, 64),
+            (60, 0, 504, 64),
+            (61, 1, 505, 64),
+            (62, 1, 520, 64),
+            (63, 1, 535, 64),
+            (90, 0, 506, 64),
+            (91, 2, 507, 64),
+            (92, 1, 551, 64),
+            (120, 0, 509, 64),
+        ]);
+        assert!(heartbeat.is_some());
+        assert_eq!(heartbeat, lookup);
+        assert_ne!(heartbeat, stranger);
+    }
+
+    #[test]
     fn numbers_wrap() {
         let [heartbeat, lookup] = lines(&[
             (0, 0, 65_532, 64),
@@ -519,14 +415,7 @@ mod tests {
         let mut slot = CounterSlot::default();
         for minute in 0..=20 {
             let at = Timestamp::new(minute * 60, 0);
-            tracks.observe(
-                &mut slot,
-                0,
-                at,
-                1000 + 13 * minute as u16,
-                255,
-                Protocol::TCP,
-            );
+            tracks.observe(&mut slot, 0, at, 1000 + 13 * minute as u16, || tcp(255));
         }
         let line = tracks
             .seen(slot)
@@ -543,14 +432,9 @@ mod tests {
         for step in 0..6u16 {
             let flow = usize::from(step % 2);
             let at = Timestamp::new(i64::from(step), 0);
-            tracks.observe(
-                &mut slots[flow],
-                u32::from(step % 2),
-                at,
-                10 + step,
-                64,
-                Protocol::TCP,
-            );
+            tracks.observe(&mut slots[flow], u32::from(step % 2), at, 10 + step, || {
+                tcp(64)
+            });
         }
         assert_ne!(tracks.seen(slots[0]), tracks.seen(slots[1]));
     }
@@ -561,14 +445,7 @@ mod tests {
         for n in 0..FLOWS_AT_MOST + 10 {
             let mut slot = CounterSlot::default();
             let id = (n as u16).wrapping_mul(40_503) | 1;
-            tracks.observe(
-                &mut slot,
-                0,
-                Timestamp::new(n as i64, 0),
-                id,
-                64,
-                Protocol::UDP,
-            );
+            tracks.observe(&mut slot, 0, Timestamp::new(n as i64, 0), id, || tcp(64));
         }
         assert_eq!(tracks.left_alone(), 10);
         assert_eq!(tracks.tracks.len(), TRACKS_AT_MOST);

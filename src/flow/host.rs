@@ -4,12 +4,13 @@
 //! run on one clock (Bellovin 2002, section 6; T. Kohno et al., "Remote Physical Device Fingerprinting", 2005); and a
 //! look-up followed at once by a connection to the address it was told. Whose host it is, is asked further up.
 
-use crate::flow::counter::{CounterTracks, TrackSeen};
+use crate::flow::counter::CounterTracks;
 use crate::flow::facts::FlowFacts;
 use crate::flow::shape::ClockReading;
+use crate::flow::track::TrackSeen;
 use crate::packet::dissect::Protocol;
 use crate::units::{Mac, Span};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Ticks a second that network stacks count TCP timestamps in.
@@ -68,15 +69,25 @@ pub fn gather(flows: &[FlowFacts], tracks: &CounterTracks) -> Vec<Host> {
         .collect();
     let mut sets = Sets::new(flows.len());
 
-    let mut first_on = HashMap::new();
+    tie_clocks(flows, &mut sets);
+    let per_connection = per_connection(flows, &lines, &mut sets);
+    let mut on_line: HashMap<u32, Vec<usize>> = HashMap::new();
     for (index, line) in lines.iter().enumerate() {
-        if let Some(line) = line {
-            let first = *first_on.entry(*line).or_insert(index);
-            sets.tie(first, index, Tie::Counter);
+        if let Some(line) = line.filter(|line| !per_connection.contains(line)) {
+            on_line.entry(line).or_default().push(index);
         }
     }
-    tie_clocks(flows, &mut sets);
-    tie_look_ups(flows, &lines, &mut sets);
+    for on in on_line.values() {
+        for pair in on.windows(2) {
+            if let [a, b] = pair {
+                sets.tie(*a, *b, Tie::Counter);
+            }
+        }
+    }
+    // A line of one flow may be a connection's own counter: it says nothing against a look-up.
+    let shared = |line: &u32| on_line.get(line).is_some_and(|on| on.len() > 1);
+    let of_hosts: Vec<Option<u32>> = lines.iter().map(|line| line.filter(shared)).collect();
+    tie_look_ups(flows, &of_hosts, &mut sets);
 
     let mut hosts: Vec<Host> = Vec::new();
     let mut host_of = HashMap::new();
@@ -96,18 +107,44 @@ pub fn gather(flows: &[FlowFacts], tracks: &CounterTracks) -> Vec<Host> {
         }
     }
     for host in &mut hosts {
-        let mut seen: Vec<TrackSeen> = Vec::new();
         let mut on: Vec<u32> = host
             .flows
             .iter()
             .filter_map(|&flow| lines.get(flow).copied().flatten())
+            .filter(|line| !per_connection.contains(line))
             .collect();
         on.sort_unstable();
         on.dedup();
-        seen.extend(on.into_iter().filter_map(|line| tracks.track(line)));
-        host.counter = seen.into_iter().max_by_key(|line| line.packets);
+        let seen = on.into_iter().filter_map(|line| tracks.track(line));
+        host.counter = seen.max_by_key(|line| line.packets);
     }
     hosts
+}
+
+/// Lines of hosts that number each connection by itself: their flows share a clock, but not a line, at the same time. What
+/// else is on such a line is there by chance.
+fn per_connection(flows: &[FlowFacts], lines: &[Option<u32>], sets: &mut Sets) -> HashSet<u32> {
+    let mut of_host: HashMap<usize, Vec<(u32, Span)>> = HashMap::new();
+    for (index, (flow, line)) in flows.iter().zip(lines).enumerate() {
+        if let Some(line) = line.filter(|_| flow.shape.clock.is_some() && sets.is_tied(index)) {
+            of_host
+                .entry(sets.root(index))
+                .or_default()
+                .push((line, flow.span));
+        }
+    }
+    let mut found = HashSet::new();
+    for own in of_host.values_mut() {
+        own.sort_by_key(|(_, span)| span.start);
+        let mixed = own.windows(2).any(|pair| match pair {
+            [a, b] => a.0 != b.0 && b.1.start <= a.1.end,
+            _ => false,
+        });
+        if mixed {
+            found.extend(own.iter().map(|(line, _)| *line));
+        }
+    }
+    found
 }
 
 /// When a clock read zero, in seconds since 1970, at each tick rate it may have.
@@ -248,8 +285,85 @@ impl Sets {
         }
     }
 
+    fn is_tied(&mut self, of: usize) -> bool {
+        let root = self.root(of);
+        self.ties.get(root).is_some_and(|ties| !ties.is_empty())
+    }
+
     fn ties(&mut self, of: usize) -> Vec<Tie> {
         let root = self.root(of);
         self.ties.get(root).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    fn flow(port: u16, start: i64, end: i64) -> FlowFacts {
+        FlowFacts {
+            flow: 0,
+            protocol: Protocol::TCP,
+            mac: None,
+            remote: [192, 0, 2, 1].into(),
+            remote_port: port,
+            span: Span::new(Timestamp::new(start, 0), Timestamp::new(end, 0)),
+            sent: 1,
+            bytes: 100,
+            shape: Default::default(),
+            counter: Default::default(),
+            asked: vec![],
+            called: vec![],
+            looked_up: vec![],
+            asker: None,
+        }
+    }
+
+    /// A flow whose clock ticks a thousand times a second and was zero at second `zero`.
+    fn clocked(zero: i64, start: i64, end: i64) -> FlowFacts {
+        let mut flow = flow(443, start, end);
+        let read = |at: i64| ClockReading {
+            ticks: ((at - zero) * 1000) as u32,
+            at: Timestamp::new(at, 0),
+        };
+        flow.shape.clock = Some((read(start), read(end)));
+        flow
+    }
+
+    fn sets(flows: &[FlowFacts]) -> Vec<Vec<usize>> {
+        let hosts = gather(flows, &CounterTracks::new());
+        hosts.into_iter().map(|host| host.flows).collect()
+    }
+
+    #[test]
+    fn a_look_up_goes_with_the_connection_it_was_made_for() {
+        let mut connection = flow(443, 10, 20);
+        connection.asker = Some(0);
+        let flows = [flow(53, 9, 9), flow(443, 9, 30), connection];
+        assert_eq!(sets(&flows), [vec![0, 2], vec![1]]);
+        let hosts = gather(&flows, &CounterTracks::new());
+        assert_eq!(hosts[0].ties, [Tie::LookUp]);
+        assert_eq!(hosts[0].span.end, Timestamp::new(20, 0));
+    }
+
+    #[test]
+    fn flows_on_one_clock_are_of_one_host_short_ones_too() {
+        let flows = [
+            clocked(-5_000, 0, 100),
+            clocked(-9_000, 10, 90),
+            clocked(-5_000, 200, 300),
+            clocked(-5_000, 150, 151),
+        ];
+        assert_eq!(sets(&flows), [vec![0, 2, 3], vec![1]]);
+    }
+
+    #[test]
+    fn hosts_without_counters_are_never_certainly_different() {
+        let hosts = gather(
+            &[flow(443, 0, 900), flow(443, 0, 900)],
+            &CounterTracks::new(),
+        );
+        assert!(!hosts[0].differs_from(&hosts[1]));
     }
 }

@@ -10,4 +10,6 @@ pub mod key;
 pub mod names;
 pub mod observer;
 pub mod shape;
+pub mod stack;
 pub mod table;
+pub mod track;

@@ -10,6 +10,7 @@ use crate::flow::ear::{Ear, Heard};
 use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
+use crate::flow::stack::Stack;
 use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
 use crate::rate::Grid;
@@ -20,6 +21,25 @@ use std::time::Duration;
 /// Flows listed one by one unless asked otherwise; what is beyond is folded.
 pub const FLOWS_LISTED: usize = 16_384;
 
+/// Where the bins of traffic rates begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinsFrom {
+    /// At whole multiples of a bin since 1970: a second of the series is a second of the clock, in every capture.
+    Clock,
+    /// At the capture's first packet, as tshark's `io,stat` has it.
+    First,
+}
+
+impl BinsFrom {
+    fn grid(self, first: Timestamp, bin: Duration) -> Grid {
+        let grid = Grid::new(Timestamp(0), bin);
+        match self {
+            Self::Clock => Grid::new(grid.start(grid.index(first)), bin),
+            Self::First => Grid::new(first, bin),
+        }
+    }
+}
+
 /// How to watch.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +49,8 @@ pub struct Settings {
     pub flows: usize,
     /// The home's prefixes, where the user told them.
     pub home: Vec<IpNet>,
+    /// Where bins begin.
+    pub bins_from: BinsFrom,
     /// Gather every flow's traits, also where hardware addresses or private ones tell the devices apart: to learn from.
     pub traits: bool,
 }
@@ -39,6 +61,7 @@ impl Default for Settings {
             bin: Duration::from_secs(1),
             flows: FLOWS_LISTED,
             home: Vec::new(),
+            bins_from: BinsFrom::Clock,
             traits: false,
         }
     }
@@ -86,6 +109,7 @@ pub struct Observed {
 #[derive(Debug)]
 struct BinClock {
     bin: Duration,
+    from: BinsFrom,
     grid: Option<Grid>,
     start: i64,
     end: i64,
@@ -93,9 +117,10 @@ struct BinClock {
 }
 
 impl BinClock {
-    fn new(bin: Duration) -> Self {
+    fn new(bin: Duration, from: BinsFrom) -> Self {
         Self {
             bin,
+            from,
             grid: None,
             start: 0,
             end: 0,
@@ -106,8 +131,8 @@ impl BinClock {
     #[inline]
     fn index(&mut self, at: Timestamp) -> i64 {
         if at.0 < self.start || at.0 >= self.end {
-            let bin = self.bin;
-            let grid = *self.grid.get_or_insert_with(|| Grid::new(at, bin));
+            let (bin, from) = (self.bin, self.from);
+            let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
             self.index = grid.index(at);
             self.start = grid.start(self.index).0;
             self.end = self.start.saturating_add(nanos(grid.bin()));
@@ -127,7 +152,7 @@ impl Observer {
             tracks: CounterTracks::new(),
             guess: Guess::default(),
             window: None,
-            clock: BinClock::new(settings.bin),
+            clock: BinClock::new(settings.bin, settings.bins_from),
             serials: 0,
             latest: None,
             settings,
@@ -143,8 +168,9 @@ impl Observer {
             None => self.window = Some(Span::at(frame.at)),
         }
         let bin = self.clock.index(frame.at);
-        match dissect(frame) {
-            Ok(packet) => {
+        let mut packet = Packet::blank();
+        match dissect(frame, &mut packet) {
+            Ok(()) => {
                 self.census.count(&packet);
                 self.follow(frame.at, bin, &packet);
             }
@@ -163,23 +189,18 @@ impl Observer {
             },
         };
         self.latest = Some((key, index));
-        self.flows
-            .count(index, sender, at, bin, u64::from(packet.length));
-        let Some((_, flow)) = self.flows.at(index) else {
+        let bytes = u64::from(packet.length);
+        let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
             return;
         };
         if let Some(traits) = &mut flow.traits {
             if sender == flow.local {
                 let Traits { shape, counter } = &mut **traits;
                 shape.send(at, packet.ttl, packet.tcp.as_ref(), packet.payload_len);
-                self.tracks.observe(
-                    counter,
-                    owner(packet),
-                    at,
-                    packet.identification,
-                    packet.ttl,
-                    packet.protocol,
-                );
+                self.tracks
+                    .observe(counter, owner(packet), at, packet.identification, || {
+                        Stack::of(packet)
+                    });
             } else {
                 traits.shape.receive(packet.payload_len);
             }
@@ -187,7 +208,7 @@ impl Observer {
         if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
             open(flow, sender, tcp);
         }
-        if !packet.payload.is_empty() {
+        if !packet.payload.is_empty() && Ear::cares(flow, packet) {
             self.ear.listen(
                 Heard {
                     at,
@@ -206,8 +227,8 @@ impl Observer {
     fn begin(&mut self, at: Timestamp, key: FlowKey, sender: End, packet: &Packet<'_>) -> usize {
         let local = self.guess.local(&key, sender, &self.settings.home);
         let mut macs = [None; 2];
-        macs[sender.index()] = packet.macs.source;
-        macs[sender.other().index()] = packet.macs.destination;
+        macs[sender.index()] = packet.macs.source();
+        macs[sender.other().index()] = packet.macs.destination();
         let mut flow = Flow::new(at, sender, local, macs);
         self.serials += 1;
         flow.serial = self.serials;
@@ -246,7 +267,7 @@ impl Observer {
 
 /// Whose identification counter a packet may be on: one number for all that a router sends on, one a card at home.
 fn owner(packet: &Packet<'_>) -> u32 {
-    packet.macs.source.map_or(0, |mac| {
+    packet.macs.source().map_or(0, |mac| {
         let [_, _, a, b, c, d] = mac.0;
         u32::from_be_bytes([a, b, c, d])
     })

@@ -135,9 +135,9 @@ impl Shape {
     }
 }
 
-/// TSval, where the options begin with it: every stack in use lays an established connection's out as NOP NOP
+/// TSval of a TCP header's options, where the options begin with it: every stack in use lays an established connection's out as NOP NOP
 /// timestamps (RFC 7323, appendix A), and a SYN's are walked.
-fn timestamp_option(options: &[u8]) -> Option<u32> {
+pub fn timestamp_option(options: &[u8]) -> Option<u32> {
     match options {
         [] => None,
         [1, 1, 8, 10, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),

@@ -52,13 +52,42 @@ impl std::fmt::Display for Skip {
     }
 }
 
-/// Who sent a frame to whom on the local network, where the link says so.
+/// Who sent a frame to whom on the local network, where the link says so; still as the frame has it, because few packets
+/// are asked for it and copying addresses about byte by byte was measured to stall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Macs {
-    /// Sender.
-    pub source: Option<Mac>,
-    /// Receiver.
-    pub destination: Option<Mac>,
+pub enum Macs<'a> {
+    /// The link has no hardware addresses, or none of six bytes.
+    #[default]
+    None,
+    /// Receiver and sender.
+    Both(&'a [u8; 14]),
+    /// The sender alone: Linux cooked.
+    Sender(&'a [u8; 6]),
+}
+
+impl Macs<'_> {
+    /// Who sent the frame.
+    pub fn source(&self) -> Option<Mac> {
+        match self {
+            Self::None => None,
+            Self::Both(header) => {
+                let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = **header;
+                Some(Mac([a, b, c, d, e, f]))
+            }
+            Self::Sender(address) => Some(Mac(**address)),
+        }
+    }
+
+    /// Who was to receive it.
+    pub fn destination(&self) -> Option<Mac> {
+        match self {
+            Self::Both(header) => {
+                let [a, b, c, d, e, f, ..] = **header;
+                Some(Mac([a, b, c, d, e, f]))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Where the IP header begins.
@@ -69,11 +98,11 @@ pub struct Network<'a> {
     /// How many bytes of link headers came before.
     pub offset: usize,
     /// Hardware addresses.
-    pub macs: Macs,
+    pub macs: Macs<'a>,
 }
 
 /// Finds the IP header of a frame.
-#[inline]
+#[inline(always)]
 pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
     let data = frame.data;
     match frame.link {
@@ -81,12 +110,11 @@ pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
             let Some(header) = data.first_chunk::<14>() else {
                 return Err(Skip::Cut);
             };
-            let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
-            let macs = Macs {
-                source: Some(Mac([s0, s1, s2, s3, s4, s5])),
-                destination: Some(Mac([d0, d1, d2, d3, d4, d5])),
-            };
-            ethertype(u16::from_be_bytes([t0, t1]), data, 14, macs)
+            let macs = Macs::Both(header);
+            match u16::from_be_bytes([header[12], header[13]]) {
+                IPV4 => at(data, 14, macs),
+                kind => ethertype(kind, data, 14, macs),
+            }
         }
         LinkType::RAW | LinkType::RAW_BSD | LinkType::IPV4 | LinkType::IPV6 => {
             at(data, 0, Macs::default())
@@ -96,12 +124,12 @@ pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
         LinkType::NULL | LinkType::LOOP => at(data, 4, Macs::default()),
         LinkType::SLL => {
             let header = data.first_chunk::<16>().ok_or(Skip::Cut)?;
-            let macs = cooked(&header[4..6], &header[6..12]);
+            let macs = cooked(header[4], header[5], header.get(6..12));
             ethertype(u16::from_be_bytes([header[14], header[15]]), data, 16, macs)
         }
         LinkType::SLL2 => {
             let header = data.first_chunk::<20>().ok_or(Skip::Cut)?;
-            let macs = cooked(&[0, header[11]], &header[12..18]);
+            let macs = cooked(0, header[11], header.get(12..18));
             ethertype(u16::from_be_bytes([header[0], header[1]]), data, 20, macs)
         }
         LinkType::PPP => {
@@ -118,25 +146,20 @@ pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
 }
 
 /// Cooked captures give the sender's hardware address alone.
-fn cooked(length: &[u8], address: &[u8]) -> Macs {
-    let source = match (length, address) {
-        ([0, 6], [a, b, c, d, e, f]) => Some(Mac([*a, *b, *c, *d, *e, *f])),
-        _ => None,
-    };
-    Macs {
-        source,
-        destination: None,
+fn cooked(high: u8, low: u8, address: Option<&[u8]>) -> Macs<'_> {
+    match (high, low, address.and_then(|bytes| bytes.first_chunk())) {
+        (0, 6, Some(address)) => Macs::Sender(address),
+        _ => Macs::None,
     }
 }
 
 /// Follows the Ethernet type at `offset`, through VLAN tags and PPPoE.
-#[inline]
-fn ethertype(
+fn ethertype<'a>(
     mut kind: u16,
-    data: &[u8],
+    data: &'a [u8],
     mut offset: usize,
-    macs: Macs,
-) -> Result<Network<'_>, Skip> {
+    macs: Macs<'a>,
+) -> Result<Network<'a>, Skip> {
     for _ in 0..TAGS_AT_MOST {
         match kind {
             IPV4 | IPV6 => return at(data, offset, macs),
@@ -156,7 +179,7 @@ fn ethertype(
 }
 
 /// Reads a PPP protocol number of one or two bytes.
-fn ppp(data: &[u8], offset: usize, macs: Macs) -> Result<Network<'_>, Skip> {
+fn ppp<'a>(data: &'a [u8], offset: usize, macs: Macs<'a>) -> Result<Network<'a>, Skip> {
     let header = data.get(offset..).ok_or(Skip::Cut)?;
     let (protocol, length) = match header {
         // An odd first byte ends the number (RFC 1661 section 6.5).
@@ -170,8 +193,8 @@ fn ppp(data: &[u8], offset: usize, macs: Macs) -> Result<Network<'_>, Skip> {
     }
 }
 
-#[inline]
-fn at(data: &[u8], offset: usize, macs: Macs) -> Result<Network<'_>, Skip> {
+#[inline(always)]
+fn at<'a>(data: &'a [u8], offset: usize, macs: Macs<'a>) -> Result<Network<'a>, Skip> {
     match data.get(offset..) {
         Some(ip) if !ip.is_empty() => Ok(Network { ip, offset, macs }),
         _ => Err(Skip::Cut),

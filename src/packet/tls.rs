@@ -55,9 +55,11 @@ fn handshake(stream: &[u8]) -> Result<Cow<'_, [u8]>, Progress> {
     Ok(handshake)
 }
 
-/// The fragment of the handshake record at the head of `stream`, as far as it is there, and what follows the record.
-/// `None` where even the header is cut.
-fn record(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, Progress> {
+/// What a handshake record carries, as far as it is there, and what follows the record.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits off the handshake record at the head of `stream`; `None` where even its header is cut.
+fn record(stream: &[u8]) -> Result<Option<Split<'_>>, Progress> {
     let (&HANDSHAKE, [] | [3, ..]) = (match stream.split_first() {
         None => return Ok(None),
         Some(split) => split,

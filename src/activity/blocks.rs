@@ -1,0 +1,78 @@
+//! Parts of a capture that have a baseline of their own.
+
+use super::baseline::Baseline;
+use super::claim::Side;
+use super::parameters::Parameters;
+use crate::rate::{Cell, Grid};
+use crate::units::{nanos, Direction};
+
+/// How many bins there are from `first` to `last`.
+pub fn bins_between(first: i64, last: i64) -> u64 {
+    last.abs_diff(first).saturating_add(1)
+}
+
+/// A duration in whole bins, rounded down.
+pub fn whole_bins(duration: std::time::Duration, grid: Grid) -> i64 {
+    nanos(duration) / nanos(grid.bin()).max(1)
+}
+
+/// A part of the capture with a baseline of its own.
+pub struct Block<'a> {
+    /// Its active bins, ascending; at least one.
+    pub cells: &'a [Cell],
+    /// First and last bin of the block in which the device is there: between its first and last traffic.
+    pub present: (i64, i64),
+    baselines: [(Direction, Baseline); 2],
+}
+
+impl Block<'_> {
+    /// The watched directions with their baselines.
+    pub fn watched(&self, side: Side) -> impl Iterator<Item = (Direction, Baseline)> + '_ {
+        self.baselines
+            .into_iter()
+            .filter(move |(direction, _)| side.directions().contains(direction))
+    }
+}
+
+/// Calls `find` with each block that has cells, in order, and strings the findings together.
+pub fn over_blocks<T>(
+    cells: &[Cell],
+    first: i64,
+    last: i64,
+    grid: Grid,
+    parameters: &Parameters,
+    find: impl Fn(&Block) -> Vec<T>,
+) -> Vec<T> {
+    let length = parameters
+        .window
+        .map_or(i64::MAX, |window| whole_bins(window, grid).max(1));
+    let number = |cell: &Cell| cell.index.abs_diff(first) / length.unsigned_abs();
+    let (Some(from), Some(to)) = (cells.first(), cells.last()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for cells in cells.chunk_by(|a, b| number(a) == number(b)) {
+        let Some(cell) = cells.first() else { continue };
+        // Below 2^63: it starts at or before a cell.
+        let start =
+            first.saturating_add_unsigned(number(cell).saturating_mul(length.unsigned_abs()));
+        let end = start.saturating_add(length - 1).min(last);
+        let baseline = |direction| {
+            let active: Vec<u64> = cells
+                .iter()
+                .map(|cell| cell.bytes(direction))
+                .filter(|&bytes| bytes > 0)
+                .collect();
+            let bins = bins_between(start, end);
+            let baseline =
+                Baseline::of(parameters.baseline, &active, bins, parameters.count_silent);
+            (direction, baseline)
+        };
+        found.extend(find(&Block {
+            cells,
+            present: (start.max(from.index), end.min(to.index)),
+            baselines: [baseline(Direction::Up), baseline(Direction::Down)],
+        }));
+    }
+    found
+}

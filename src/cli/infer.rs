@@ -1,0 +1,156 @@
+//! `infer`, `devices`, `flows`: read a capture, find the home, name its devices, tell when they were used.
+
+use crate::activity::detect::detect;
+use crate::activity::labels::read_labels;
+use crate::activity::parameters::Parameters;
+use crate::activity::truth::score;
+use crate::capture::Options;
+use crate::cli::args::{ActivityArgs, Common, InferArgs};
+use crate::cli::exit::{usage, Exit};
+use crate::cli::outcome::{self, Findings};
+use crate::cli::rates;
+use crate::cli::reading::read;
+use crate::device::catalog::Catalog;
+use crate::device::inventory::{take, Inventory};
+use crate::flow::home::Home;
+use crate::flow::observer::Settings;
+use crate::report::{deliver, Plan, View};
+use crate::units::Span;
+use anyhow::Context;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
+    let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
+    let parameters = parameters(&args.activity)?;
+    let catalog = catalog(&args.fingerprints)?;
+    let labels = args.activity.labels.as_deref().map(labels).transpose()?;
+
+    let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
+    let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
+    let inventory = take(&read.observed, &home, &catalog);
+
+    let window = read.observed.window.unwrap_or(Span::at(Default::default()));
+    let mut activities = Vec::new();
+    for device in &inventory.devices {
+        activities.push(detect(&device.series, window, &parameters)?.activities);
+    }
+    let scores = labels.map(|labels| {
+        let device_of = |name: &str| named(&inventory, name);
+        score(
+            &labels,
+            &mut activities,
+            device_of,
+            window,
+            args.activity.tolerance,
+        )
+    });
+    if let Some(path) = &args.output.rates {
+        rates::write(path, &inventory)?;
+    }
+    let inference = outcome::inference(Findings {
+        args,
+        common,
+        parameters: &parameters,
+        catalog: &catalog,
+        read: &read,
+        home: &home,
+        inventory: &inventory,
+        activities: &activities,
+        scores: scores.as_ref(),
+    });
+    deliver(view, &plan, &inference, common.color)?;
+    read.must_have_packets()?;
+    Ok(exit(&read, args.allow_truncated))
+}
+
+fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
+    let partial =
+        read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
+    match read.signal {
+        Some(signal) => Exit::Signal(signal),
+        None if partial && !allow_truncated => Exit::Partial,
+        None => Exit::Done,
+    }
+}
+
+fn parameters(args: &ActivityArgs) -> anyhow::Result<Parameters> {
+    let parameters = Parameters {
+        sigma: args.sigma,
+        weak_sigma: args.weak_sigma,
+        merge: args.merge,
+        shapes: args.shape.clone(),
+        direction: args.direction,
+        baseline: args.baseline,
+        count_silent: !args.ignore_silent,
+        ignore_periodic: args.ignore_periodic,
+        window: args.window,
+        ..Parameters::default()
+    };
+    parameters
+        .check(args.bin)
+        .map_err(|error| usage(error.to_string()))?;
+    Ok(parameters)
+}
+
+/// The built-in fingerprints and those of the folders given.
+pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
+    let mut catalog = Catalog::embedded().context("the built-in fingerprints")?;
+    for folder in folders {
+        catalog = catalog
+            .load_dir(folder)
+            .map_err(|error| usage(error.to_string()))?;
+    }
+    Ok(catalog)
+}
+
+fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
+    let file = File::open(path).map_err(|error| {
+        usage(format!(
+            "{}: {error}; labels are a CSV file of start,end,device,activity",
+            path.display()
+        ))
+    })?;
+    read_labels(file, &path.display().to_string()).map_err(|error| usage(error.to_string()))
+}
+
+fn options(args: &InferArgs, plan: &Plan) -> Options {
+    Options {
+        filter: args.filter.clone(),
+        hash: plan.shows_digest(),
+    }
+}
+
+fn settings(args: &InferArgs) -> Settings {
+    Settings {
+        bin: args.activity.bin,
+        flows: args.max_flows,
+        home: args.home.clone(),
+        bins_from: args.activity.bins_from,
+        traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
+    }
+}
+
+/// The device that a label speaks of: by id, candidate's name, address or hardware address.
+fn named(inventory: &Inventory, name: &str) -> Option<usize> {
+    let name = name.trim();
+    let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| {
+        inventory.devices.iter().position(is)
+    };
+    if let Ok(address) = name.parse() {
+        return find(&|device| {
+            device.addresses.contains(&address) || device.address == Some(address)
+        });
+    }
+    if let Ok(mac) = name.parse() {
+        return find(&|device| device.mac == Some(mac));
+    }
+    find(&|device| device.id.eq_ignore_ascii_case(name)).or_else(|| {
+        find(&|device| {
+            device.candidates.iter().any(|candidate| {
+                candidate.name.eq_ignore_ascii_case(name) || candidate.id.eq_ignore_ascii_case(name)
+            })
+        })
+    })
+}

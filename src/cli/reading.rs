@@ -1,0 +1,114 @@
+//! Reading captures for the commands that need one: open, watch every frame, stop at a signal.
+
+use crate::capture::{InputSummary, Options, Reader};
+use crate::cli::args::Common;
+use crate::cli::exit::input;
+use crate::cli::progress::Progress;
+use crate::cli::signals::Signals;
+use crate::flow::observer::{Observed, Observer, Settings};
+use std::path::PathBuf;
+
+/// Frames between two looks at the clock and the signals.
+const BETWEEN_LOOKS: u32 = 1 << 14;
+
+/// What was read.
+pub struct Read {
+    /// What was seen.
+    pub observed: Observed,
+    /// What the inputs were like.
+    pub inputs: Vec<InputSummary>,
+    /// The signal that ended the reading early.
+    pub signal: Option<u8>,
+    /// Why the reading ended early, where the input failed under way.
+    pub failure: Option<String>,
+}
+
+/// Reads all inputs as one trace.
+///
+/// # Errors
+/// An input that cannot be opened, a bad filter; not one that fails under way, of which the part before is given.
+pub fn read(
+    inputs: &[PathBuf],
+    options: &Options,
+    settings: Settings,
+    common: &Common,
+) -> anyhow::Result<Read> {
+    let signals = Signals::watch()?;
+    let mut reader = Reader::open(inputs, options)?;
+    let progress = Progress::new(reader.total_bytes(), common.quiet);
+    let mut observer = Observer::new(settings);
+    let mut failure = None;
+    let mut signal = None;
+    let mut count = 0u32;
+    loop {
+        match reader.next() {
+            Ok(Some(frame)) => observer.watch(&frame),
+            Ok(None) => break,
+            Err(error) => {
+                failure = Some(error.to_string());
+                break;
+            }
+        }
+        count += 1;
+        if count == BETWEEN_LOOKS {
+            count = 0;
+            progress.at(reader.bytes_read());
+            signal = signals.came();
+            if signal.is_some() {
+                break;
+            }
+        }
+    }
+    progress.finish();
+    signal = signal.or_else(|| signals.came());
+    Ok(Read {
+        observed: observer.finish(),
+        inputs: reader.summaries(),
+        signal,
+        failure,
+    })
+}
+
+impl Read {
+    /// Fails where there is nothing to work with: no IP packet at all.
+    pub fn must_have_packets(&self) -> anyhow::Result<()> {
+        let census = &self.observed.census;
+        if census.ipv4 + census.ipv6 > 0 {
+            return Ok(());
+        }
+        let names: Vec<&str> = self
+            .inputs
+            .iter()
+            .map(|input| input.path.as_str())
+            .collect();
+        let mut why = vec![format!("{} packets read, none of them IP", census.read)];
+        why.extend(
+            census
+                .skipped
+                .iter()
+                .map(|(reason, count)| format!("{count} skipped: {reason}")),
+        );
+        let filtered: u64 = self.inputs.iter().map(|input| input.filtered_out).sum();
+        if filtered > 0 {
+            why.push(format!("{filtered} left out by the filter"));
+        }
+        why.extend(self.truncations());
+        why.extend(self.failure.clone());
+        Err(input(format!(
+            "{}: no usable packet ({}); supported are Ethernet, raw IP, loopback, Linux cooked, PPP and PPPoE",
+            names.join(", "),
+            why.join("; ")
+        )))
+    }
+
+    /// What was cut off, a sentence an input.
+    pub fn truncations(&self) -> Vec<String> {
+        self.inputs
+            .iter()
+            .filter_map(|input| {
+                let truncated = input.truncated.as_ref()?;
+                Some(format!("{}: {}", input.path, truncated.message))
+            })
+            .collect()
+    }
+}
