@@ -9,5 +9,7 @@ pub mod identify;
 pub mod inventory;
 pub mod learn;
 pub mod load;
+pub mod mud;
+mod naming;
 pub mod pattern;
 pub mod suspicion;
