@@ -65,7 +65,8 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     Ok(exit(&read, args.allow_truncated))
 }
 
-fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
+/// How a command ends that read all this.
+pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     let partial =
         read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
     match read.signal {

@@ -9,6 +9,8 @@ pub mod identify;
 pub mod inventory;
 pub mod learn;
 pub mod load;
+pub mod mud;
+mod naming;
 pub mod pattern;
 pub mod port;
 pub mod product;
