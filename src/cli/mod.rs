@@ -6,6 +6,7 @@ pub mod fingerprint;
 pub mod infer;
 pub mod manual;
 pub mod outcome;
+pub mod print;
 pub mod progress;
 pub mod rates;
 pub mod reading;
@@ -14,6 +15,7 @@ pub mod signals;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure};
+use print::print;
 use std::io::Write;
 
 use crate::report::View;
@@ -52,12 +54,4 @@ pub fn run() -> Exit {
         }
         failure.exit()
     })
-}
-
-/// Prints to standard output; that the reader has gone is no error.
-pub fn print(text: impl AsRef<str>) -> anyhow::Result<Exit> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes())?;
-    out.flush()?;
-    Ok(Exit::Done)
 }
