@@ -44,9 +44,9 @@ impl Capture {
                 .get_or_insert_with(|| Span::at(frame.at))
                 .extend(frame.at);
             let mut packet = Packet::blank();
-            let Ok(()) = dissect(&frame, &mut packet) else {
+            if dissect(&frame, &mut packet).is_err() {
                 continue;
-            };
+            }
             if packet.source == device {
                 packets.push((frame.at, Direction::Up, u64::from(packet.length)));
             } else if packet.destination == device {
