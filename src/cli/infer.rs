@@ -27,10 +27,9 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     let catalog = catalog(&args.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
-    let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
-    read.must_have_packets()?;
+    let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
     let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
-    let inventory = take(&read.observed, &home, &catalog);
+    let inventory = take(&mut read.observed, &home, &catalog);
 
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
     let mut activities = Vec::new();
@@ -62,6 +61,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         scores: scores.as_ref(),
     });
     deliver(view, &plan, &inference, common.color)?;
+    read.must_have_packets()?;
     Ok(exit(&read, args.allow_truncated))
 }
 

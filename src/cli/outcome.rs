@@ -381,6 +381,20 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
             observed.lost.unbinned_bytes
         ));
     }
+    let regular: Vec<&str> = found
+        .inventory
+        .devices
+        .iter()
+        .zip(found.activities)
+        .filter(|(_, activities)| !found.parameters.ignore_periodic && is_regular(activities))
+        .map(|(device, _)| device.id.as_str())
+        .collect();
+    if !regular.is_empty() {
+        caveats.push(format!(
+            "the activities of {} come at a steady rhythm, as a device's own heartbeat does: try --ignore-periodic",
+            regular.join(", ")
+        ));
+    }
     let window = observed
         .window
         .map(|window| window.duration())
@@ -389,4 +403,23 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
         caveats.push("fewer than 30 bins: a baseline over so little time means little".into());
     }
     caveats
+}
+
+/// Whether claims come at a steady rhythm: of twenty gaps or more, half lie within a tenth of their median.
+fn is_regular(activities: &[Activity]) -> bool {
+    let mut gaps: Vec<f64> = activities
+        .windows(2)
+        .map(|pair| match pair {
+            [a, b] => b.span.start.since(a.span.start).as_secs_f64(),
+            _ => 0.0,
+        })
+        .collect();
+    gaps.sort_by(f64::total_cmp);
+    let Some(median) = gaps.get(gaps.len() / 2).copied() else {
+        return false;
+    };
+    let near = gaps
+        .iter()
+        .filter(|gap| (**gap - median).abs() <= median / 10.0);
+    gaps.len() >= 20 && near.count() * 2 >= gaps.len()
 }

@@ -150,6 +150,21 @@ impl Catalog {
         catalog
     }
 
+    /// The fingerprints that `keep` says yes to, with all shared names.
+    pub fn subset(&self, keep: impl Fn(&Fingerprint) -> bool) -> Self {
+        let kept = self.fingerprints.iter().filter(|one| keep(one));
+        Self::new(kept.cloned().collect(), self.shared.clone())
+    }
+
+    /// The place of the fingerprint of an id.
+    pub fn place(&self, id: &str) -> Option<FingerprintIndex> {
+        let at = self
+            .fingerprints
+            .binary_search_by(|f| f.id.as_str().cmp(id))
+            .ok()?;
+        u32::try_from(at).ok().map(FingerprintIndex)
+    }
+
     /// What the catalog makes of a name as seen on the wire: any case, with or without the final dot, perhaps with a local
     /// network's domain behind it.
     pub fn by_name(&self, name: &str) -> NameMatch<'_> {

@@ -2,7 +2,7 @@
 //! counter. Firmware fixes them for months, while a server's addresses move within weeks; so they are what tells a device
 //! whose traffic bears no name.
 
-use super::fingerprint::Port;
+use super::port::Port;
 use crate::flow::facts::FlowFacts;
 use crate::flow::shape::{Shape, SizeSketch};
 use crate::packet::dissect::Protocol;
@@ -201,7 +201,7 @@ impl Service {
             nats += match (its / mine).ln().abs() {
                 off if off < 0.15 => 2.0,
                 off if off < 0.8 => 0.0,
-                _ => -2.0,
+                _ => -1.0,
             };
         }
         Some(nats)
@@ -238,7 +238,8 @@ impl Service {
             share if share >= 0.8 => 5.0,
             share if share >= 0.5 => 3.0,
             share if share >= 0.25 => 0.0,
-            _ => -3.0,
+            // Use changes the mix of sizes: a camera that streams today hardly sends yesterday's heartbeats.
+            _ => -1.5,
         };
         // Few payloads agree by chance.
         agreed
@@ -270,10 +271,97 @@ pub fn port_of(flow: &FlowFacts) -> Option<Port> {
 fn every(flow: &FlowFacts) -> Option<f64> {
     let seconds = flow.span.duration().as_secs_f64();
     let sent = flow.shape.sent.total();
-    (seconds >= 600.0 && sent >= 5).then(|| seconds / f64::from(sent))
+    (seconds >= 600.0 && sent >= 5).then(|| round(seconds / f64::from(sent)))
+}
+
+/// To thousandths: more digits than it repeats with.
+fn round(seconds: f64) -> f64 {
+    (seconds * 1_000.0).round() / 1_000.0
 }
 
 /// How far two windows are apart, as a share of the larger.
 fn apart(a: u16, b: u16) -> f64 {
     f64::from(a.abs_diff(b)) / f64::from(a.max(b).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Span, Timestamp};
+
+    /// A flow of TCP 8883 that sent `sizes` every minute.
+    fn flow(ttl: u8, window: u16, sizes: &[u16]) -> FlowFacts {
+        let mut shape = Shape {
+            ttl,
+            window,
+            ..Shape::default()
+        };
+        for size in sizes {
+            shape.sent.add(u32::from(*size));
+        }
+        let end = Timestamp::new(60 * sizes.len() as i64, 0);
+        FlowFacts {
+            flow: 0,
+            protocol: Protocol::TCP,
+            mac: None,
+            remote: [192, 0, 2, 1].into(),
+            remote_port: 8883,
+            span: Span::new(Timestamp(0), end),
+            sent: sizes.len() as u64,
+            bytes: 1_000,
+            shape,
+            counter: Default::default(),
+            asked: vec![],
+            called: vec![],
+            looked_up: vec![],
+            asker: None,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_like_itself() {
+        let heartbeat = flow(255, 4380, &[31; 20]);
+        let service = Service::of(&heartbeat).unwrap();
+        // TTL 0.7, rare port 2, window 2.5, sizes 5, pace 2.
+        assert_eq!(service.likeness(&heartbeat), Some(12.2));
+        // Three payloads weigh half, and last too short to tell a pace.
+        assert_eq!(service.likeness(&flow(255, 4380, &[31; 3])), Some(7.7));
+    }
+
+    #[test]
+    fn another_ttl_or_clock_excludes_and_another_port_says_nothing() {
+        let service = Service::of(&flow(255, 4380, &[31; 20])).unwrap();
+        assert_eq!(service.likeness(&flow(64, 4380, &[31; 20])), Some(-8.0));
+        let mut other = flow(255, 4380, &[31; 20]);
+        other.remote_port = 443;
+        assert_eq!(service.likeness(&other), None);
+        let mut clocked = flow(255, 4380, &[31; 20]);
+        let reading = crate::flow::shape::ClockReading {
+            ticks: 1,
+            at: Timestamp(0),
+        };
+        clocked.shape.clock = Some((reading, reading));
+        assert_eq!(service.likeness(&clocked), Some(-6.0));
+    }
+
+    #[test]
+    fn other_sizes_and_windows_weigh_against() {
+        let service = Service::of(&flow(255, 4380, &[31; 20])).unwrap();
+        // 0.7 + 2 - 3 (window) - 1.5 (sizes) + 2 (pace).
+        let nats = service.likeness(&flow(255, 65_535, &[900; 20])).unwrap();
+        assert!((nats - 0.2).abs() < 1e-9, "{nats}");
+    }
+
+    #[test]
+    fn habits_read_back_from_their_file_are_the_same() {
+        let habits = Habits {
+            asks: vec!["a.example".into()],
+            counter_pace: Some(0.25),
+            random_numbers: false,
+            services: vec![Service::of(&flow(255, 4380, &[31; 20])).unwrap()],
+        };
+        let text = toml::to_string(&habits).unwrap();
+        assert_eq!(toml::from_str::<Habits>(&text).unwrap(), habits);
+        assert!(Habits::default().is_empty());
+    }
 }

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::{Catalog, FingerprintIndex};
 use super::evidence::{read, Item, Seen};
 pub use super::evidence::{Evidence, EvidenceKind};
+use super::fingerprint::Fingerprint;
 
 /// Below this a vendor is not named: the evidence speaks as much against it as for it (0.95 times 1/2 to the power 3/2).
 pub const THRESHOLD: f64 = 0.35;
@@ -138,7 +139,7 @@ pub fn identify(catalog: &Catalog, evidence: &[Evidence]) -> Identification {
         };
         let trust = (1.0 - doubt) * agreement.powf(1.5);
         if trust >= THRESHOLD {
-            candidates.extend(split(catalog, &items, vendor, trust));
+            candidates.extend(split(catalog, evidence, &items, vendor, trust));
         }
     }
     // Of equal candidates the one more studies have met comes first: it is the commoner in homes.
@@ -187,16 +188,43 @@ fn mass(strength: f64) -> f64 {
 }
 
 /// Splits the trust in a vendor among its fingerprints.
-fn split(catalog: &Catalog, items: &[Item], vendor: &str, trust: f64) -> Vec<Candidate> {
+///
+/// A card says whose the device is, not which: where only the vendor-wide fingerprint lists it, and a product's own names
+/// were seen, it bears on the vendor alone.
+fn split(
+    catalog: &Catalog,
+    evidence: &[Evidence],
+    items: &[Item],
+    vendor: &str,
+    trust: f64,
+) -> Vec<Candidate> {
+    let is_wide =
+        |index: &FingerprintIndex| catalog.get(*index).is_some_and(Fingerprint::is_vendor_wide);
+    let is_card = |item: &Item| {
+        item.from.iter().all(|at| {
+            evidence
+                .get(*at)
+                .is_some_and(|e| e.kind == EvidenceKind::Oui)
+        })
+    };
+    let all: Vec<(&Item, Vec<FingerprintIndex>)> = items
+        .iter()
+        .map(|item| {
+            let mine = item.owners.iter().copied();
+            let mine = mine.filter(|index| catalog.get(*index).is_some_and(|f| f.vendor == vendor));
+            (item, mine.collect())
+        })
+        .collect();
+    let product_seen = all
+        .iter()
+        .any(|(item, mine)| !is_card(item) && mine.iter().any(|index| !is_wide(index)));
     let mut masses: BTreeMap<FingerprintIndex, f64> = BTreeMap::new();
-    for item in items {
-        let mine = item
-            .owners
-            .iter()
-            .filter(|&&index| catalog.get(index).is_some_and(|f| f.vendor == vendor));
-        let mine: Vec<_> = mine.collect();
-        for &&index in &mine {
-            *masses.entry(index).or_default() += mass(item.strength / mine.len() as f64);
+    for (item, mine) in &all {
+        if product_seen && is_card(item) && mine.iter().all(is_wide) {
+            continue;
+        }
+        for index in mine {
+            *masses.entry(*index).or_default() += mass(item.strength / mine.len() as f64);
         }
     }
     // exp would overflow; beyond this the loser's share is nothing anyway.

@@ -178,7 +178,7 @@ fn learn_one(
     };
     fingerprint.mac.oui = ouis.collect::<BTreeSet<Oui>>().into_iter().collect();
     fingerprint.habits = Habits {
-        asks: names.asks.iter().cloned().take(NAMES_AT_MOST).collect(),
+        asks: names.asks.iter().take(NAMES_AT_MOST).cloned().collect(),
         counter_pace: pace(flows, tracks),
         random_numbers: random_numbers(flows, tracks),
         services: services(flows),
@@ -328,15 +328,16 @@ fn services(flows: &[&FlowFacts]) -> Vec<Service> {
     kinds
 }
 
-/// The pace of its packet counter, where most of its packets are on one.
+/// The pace of its packet counter, where one line bears most of its packets and several of its flows; a line of one flow may
+/// be that connection's own, and its pace is that of its payloads.
 fn pace(flows: &[&FlowFacts], tracks: &CounterTracks) -> Option<f64> {
     let sent: u64 = flows.iter().map(|flow| flow.sent).sum();
-    let lines: BTreeSet<u32> = flows
-        .iter()
-        .filter_map(|flow| tracks.seen(flow.counter))
-        .map(|seen| seen.track)
-        .collect();
-    let seen = lines.into_iter().filter_map(|line| tracks.track(line));
+    let mut lines: BTreeMap<u32, usize> = BTreeMap::new();
+    for seen in flows.iter().filter_map(|flow| tracks.seen(flow.counter)) {
+        *lines.entry(seen.track).or_default() += 1;
+    }
+    let shared = lines.into_iter().filter(|(_, flows)| *flows > 1);
+    let seen = shared.filter_map(|(line, _)| tracks.track(line));
     let longest = seen.max_by_key(|line| line.packets)?;
     let pace = longest
         .pace()

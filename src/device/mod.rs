@@ -12,4 +12,6 @@ pub mod load;
 pub mod mud;
 mod naming;
 pub mod pattern;
+pub mod port;
+pub mod product;
 pub mod suspicion;

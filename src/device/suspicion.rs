@@ -1,5 +1,6 @@
-//! What speaks for each fingerprint, and what against it, given the flows of one host.
+//! What speaks for each learned fingerprint, and what against it, given the flows of one host.
 //!
+//! A learned fingerprint is of one particular device of the home, so that addresses, looks and paces count as names do.
 //! Evidence is weighed in nats: how much better the fingerprint explains what was seen than chance does, in natural
 //! logarithms, so that independent clues add up. Names weigh most, then addresses, then the looks of connections, prefixes
 //! and ports. Each distinct clue counts once, however often it was seen. The weights are rules of thumb set on one
@@ -18,8 +19,6 @@ use std::net::IpAddr;
 /// Nats of evidence that single a device out (names not shared, addresses, looks; not time servers or paces) before it is
 /// named: 400 to 1.
 pub const ENOUGH: f64 = 6.0;
-/// What a fingerprint learned from a home's own device has over one that describes a product.
-const LEARNED: f64 = 3.0;
 /// Flows of one host that are looked at; a host with more repeats itself.
 const FLOWS_AT_MOST: usize = 512;
 
@@ -44,6 +43,8 @@ pub enum ClueKind {
     Stack,
     /// Its packet counter runs at the device's pace.
     Pace,
+    /// Its server has this port.
+    Port,
 }
 
 impl ClueKind {
@@ -59,6 +60,7 @@ impl ClueKind {
             Self::Looks => "looks",
             Self::Stack => "stack",
             Self::Pace => "pace",
+            Self::Port => "port",
         }
     }
 }
@@ -85,14 +87,12 @@ pub struct Suspicion {
     pub clues: Vec<Clue>,
     /// What speaks against it, in nats, negative or 0.
     pub against: f64,
-    /// Nats it has from the start.
-    pub prior: f64,
 }
 
 impl Suspicion {
     /// For and against, in nats.
     pub fn score(&self) -> f64 {
-        self.prior + self.against + self.clues.iter().map(|clue| clue.nats).sum::<f64>()
+        self.against + self.clues.iter().map(|clue| clue.nats).sum::<f64>()
     }
 
     /// Evidence that singles a device out, less what speaks against it.
@@ -102,9 +102,10 @@ impl Suspicion {
     }
 }
 
-/// The catalog, indexed by what suspicion needs.
+/// The learned fingerprints of a catalog, indexed by what suspicion needs.
 #[derive(Debug)]
 pub struct Dossier<'a> {
+    /// The learned ones alone: of a name they and others know, theirs is the meaning here.
     catalog: &'a Catalog,
     /// Fingerprints learned from a home's devices.
     learned: Vec<(FingerprintIndex, &'a Fingerprint, BTreeSet<&'a str>)>,
@@ -115,7 +116,7 @@ pub struct Dossier<'a> {
 }
 
 impl<'a> Dossier<'a> {
-    /// Indexes a catalog.
+    /// Indexes a catalog of learned fingerprints alone; others in it are passed over.
     pub fn new(catalog: &'a Catalog) -> Self {
         let mut dossier = Self {
             catalog,
@@ -150,12 +151,7 @@ impl<'a> Dossier<'a> {
         dossier
     }
 
-    /// Whether a fingerprint was learned from one particular device.
-    pub fn is_learned(&self, index: FingerprintIndex) -> bool {
-        self.learned.iter().any(|(one, ..)| *one == index)
-    }
-
-    /// What is found about every fingerprint that something speaks for.
+    /// What is found about every fingerprint that something speaks for, or against.
     pub fn suspect(
         &self,
         host: &Host,
@@ -199,7 +195,7 @@ impl<'a> Dossier<'a> {
             }
         }
         self.strangers(host, flows, &mut found);
-        found.close(|index| if self.is_learned(index) { LEARNED } else { 0.0 })
+        found.close()
     }
 
     /// What a learned device would not do: keep to one counter where it was seen to use none, and use many names it was never
@@ -235,7 +231,7 @@ impl<'a> Dossier<'a> {
                 .iter()
                 .filter(|(domain, telling)| **telling && !mine(domain))
                 .count();
-            found.against(*index, "names", -(strange.min(8) as f64));
+            found.against(*index, "names", -(strange.saturating_sub(1).min(8) as f64));
         }
     }
 
@@ -517,20 +513,14 @@ impl Found {
         *so_far = so_far.min(nats);
     }
 
-    fn close(
-        self,
-        prior: impl Fn(FingerprintIndex) -> f64,
-    ) -> BTreeMap<FingerprintIndex, Suspicion> {
+    fn close(self) -> BTreeMap<FingerprintIndex, Suspicion> {
         let mut all: BTreeMap<FingerprintIndex, Suspicion> = BTreeMap::new();
         for ((index, ..), clue) in self.clues {
             let suspicion = all.entry(index).or_default();
-            suspicion.prior = prior(index);
             suspicion.clues.push(clue);
         }
         for ((index, _), nats) in self.against {
-            if let Some(suspicion) = all.get_mut(&index) {
-                suspicion.against += nats;
-            }
+            all.entry(index).or_default().against += nats;
         }
         for suspicion in all.values_mut() {
             suspicion.clues.sort_by(|a, b| b.nats.total_cmp(&a.nats));

@@ -15,6 +15,8 @@ use crate::units::Timestamp;
 const DNS: u16 = 53;
 const MDNS: u16 = 5353;
 const LLMNR: u16 = 5355;
+/// Ports of datagrams that bear names at any time.
+const LOCAL_TALK: [u16; 6] = [MDNS, LLMNR, 67, 68, 546, 547];
 
 /// A packet with a payload, and the flow it belongs to.
 pub struct Heard<'a, 'p> {
@@ -45,8 +47,19 @@ impl Ear {
         self.hellos.evicted() + self.initials.evicted()
     }
 
+    /// Whether a packet may bear a name: most flows are silent about names after their first few packets.
+    #[inline(always)]
+    pub fn cares(flow: &Flow, packet: &Packet<'_>) -> bool {
+        flow.patience > 0
+            || packet.protocol == Protocol::UDP
+                && [packet.source_port, packet.destination_port]
+                    .iter()
+                    .any(|port| LOCAL_TALK.contains(port))
+            || packet.source_port == DNS
+            || packet.destination_port == DNS
+    }
+
     /// Listens to one packet.
-    #[inline]
     pub fn listen(&mut self, heard: Heard<'_, '_>, names: &mut NameBook, census: &mut Census) {
         let ports = (heard.packet.source_port, heard.packet.destination_port);
         match (heard.packet.protocol, ports) {
@@ -88,7 +101,6 @@ impl Ear {
         if framed.split() {
             census.dns_split += 1;
         }
-        heard.flow.patience = 0;
     }
 
     fn dns(
@@ -118,12 +130,11 @@ impl Ear {
                 names.note(packet.source, kind, &name, at);
                 flow.note(kind, &name, at);
             }
-            if kind != NameKind::Mdns {
-                return;
-            }
+            return;
         }
         if kind == NameKind::Mdns {
-            // What a device announces names itself.
+            // What a device announces names itself; what a question says it knows already are others' services (RFC 6762,
+            // section 7.1).
             for (_, target) in message.services() {
                 let name = names.hear(kind, target);
                 names.note(packet.source, kind, &name, at);
@@ -173,15 +184,19 @@ impl Ear {
             return;
         }
         let payload = packet.payload;
-        if http::is_request(payload) {
-            if let Some(host) = http::host(payload) {
-                told(names, flow, &key, sender, NameKind::HttpHost, &host, at);
-            }
+        if let Some(host) = http::host(payload) {
+            told(names, flow, &key, sender, NameKind::HttpHost, &host, at);
             flow.patience = 0;
             return;
         }
+        if http::is_request(payload) {
+            // Its Host line may come in the next segment.
+            return;
+        }
         let start = flow.isn.map(|isn| isn.wrapping_add(1));
-        match self.hellos.push(flow.serial, tcp.sequence, payload, start) {
+        // Data on the SYN itself (TCP Fast Open) comes after the SYN's own place in the sequence.
+        let sequence = tcp.sequence.wrapping_add(u32::from(tcp.is_syn()));
+        match self.hellos.push(flow.serial, sequence, payload, start) {
             // What the capture cut off never comes.
             Progress::NeedMore if (payload.len() as u32) < packet.payload_len => {
                 self.hellos.forget(flow.serial);
@@ -214,8 +229,8 @@ impl Ear {
                 told(names, flow, &key, sender, NameKind::Quic, &name, at);
                 flow.patience = 0;
             }
-            Progress::NoName => flow.patience = 0,
-            Progress::NeedMore | Progress::NotHello | Progress::GaveUp(_) => {}
+            Progress::NoName | Progress::GaveUp(_) => flow.patience = 0,
+            Progress::NeedMore | Progress::NotHello => {}
         }
     }
 }

@@ -295,3 +295,75 @@ impl Sets {
         self.ties.get(root).cloned().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    fn flow(port: u16, start: i64, end: i64) -> FlowFacts {
+        FlowFacts {
+            flow: 0,
+            protocol: Protocol::TCP,
+            mac: None,
+            remote: [192, 0, 2, 1].into(),
+            remote_port: port,
+            span: Span::new(Timestamp::new(start, 0), Timestamp::new(end, 0)),
+            sent: 1,
+            bytes: 100,
+            shape: Default::default(),
+            counter: Default::default(),
+            asked: vec![],
+            called: vec![],
+            looked_up: vec![],
+            asker: None,
+        }
+    }
+
+    /// A flow whose clock ticks a thousand times a second and was zero at second `zero`.
+    fn clocked(zero: i64, start: i64, end: i64) -> FlowFacts {
+        let mut flow = flow(443, start, end);
+        let read = |at: i64| ClockReading {
+            ticks: ((at - zero) * 1000) as u32,
+            at: Timestamp::new(at, 0),
+        };
+        flow.shape.clock = Some((read(start), read(end)));
+        flow
+    }
+
+    fn sets(flows: &[FlowFacts]) -> Vec<Vec<usize>> {
+        let hosts = gather(flows, &CounterTracks::new());
+        hosts.into_iter().map(|host| host.flows).collect()
+    }
+
+    #[test]
+    fn a_look_up_goes_with_the_connection_it_was_made_for() {
+        let mut connection = flow(443, 10, 20);
+        connection.asker = Some(0);
+        let flows = [flow(53, 9, 9), flow(443, 9, 30), connection];
+        assert_eq!(sets(&flows), [vec![0, 2], vec![1]]);
+        let hosts = gather(&flows, &CounterTracks::new());
+        assert_eq!(hosts[0].ties, [Tie::LookUp]);
+        assert_eq!(hosts[0].span.end, Timestamp::new(20, 0));
+    }
+
+    #[test]
+    fn flows_on_one_clock_are_of_one_host_short_ones_too() {
+        let flows = [
+            clocked(-5_000, 0, 100),
+            clocked(-9_000, 10, 90),
+            clocked(-5_000, 200, 300),
+            clocked(-5_000, 150, 151),
+        ];
+        assert_eq!(sets(&flows), [vec![0, 2, 3], vec![1]]);
+    }
+
+    #[test]
+    fn hosts_without_counters_are_never_certainly_different() {
+        let hosts = gather(
+            &[flow(443, 0, 900), flow(443, 0, 900)],
+            &CounterTracks::new(),
+        );
+        assert!(!hosts[0].differs_from(&hosts[1]));
+    }
+}

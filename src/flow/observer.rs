@@ -189,9 +189,8 @@ impl Observer {
             },
         };
         self.latest = Some((key, index));
-        self.flows
-            .count(index, sender, at, bin, u64::from(packet.length));
-        let Some((_, flow)) = self.flows.at(index) else {
+        let bytes = u64::from(packet.length);
+        let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
             return;
         };
         if let Some(traits) = &mut flow.traits {
@@ -209,7 +208,7 @@ impl Observer {
         if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
             open(flow, sender, tcp);
         }
-        if !packet.payload.is_empty() {
+        if !packet.payload.is_empty() && Ear::cares(flow, packet) {
             self.ear.listen(
                 Heard {
                     at,

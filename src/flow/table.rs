@@ -33,36 +33,39 @@ pub struct Tally {
 }
 
 /// One flow: all packets between two ends.
+///
+/// In this order in memory: what every packet changes comes first, together.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Flow {
     /// From its first packet to its last.
     pub span: Span,
     /// What each end sent.
     pub sent: [Tally; 2],
+    /// How it looks once names and addresses are set aside; only of flows seen behind NAT, or to learn from.
+    pub traits: Option<Box<Traits>>,
+    /// Which end the home's is, as far as could be told when the flow began.
+    pub local: End,
+    /// The end that spoke first.
+    pub began: End,
+    /// Payload packets left to look at for a server name.
+    pub patience: u8,
+    /// The end that opened the connection, where that was seen.
+    pub client: Option<End>,
+    /// Sequence number of the client's SYN.
+    pub isn: Option<u32>,
     /// Bytes a bin; up is what end A sent.
     pub cells: Cells,
     /// The ends' hardware addresses, as the first packet showed them.
     pub macs: [Option<Mac>; 2],
     /// Names heard within the flow: asked, or of the server.
     pub names: Vec<Sighting>,
-    /// The end that spoke first.
-    pub began: End,
-    /// Which end the home's is, as far as could be told when the flow began.
-    pub local: End,
     /// How many flows were folded into this entry; 0 for a flow of its own.
     pub folded: u64,
     /// Answers that gave the server's address before the flow began.
     pub looked_up: Vec<Answer>,
     /// Its number among all flows, never given twice.
     pub serial: u64,
-    /// The end that opened the connection, where that was seen.
-    pub client: Option<End>,
-    /// Sequence number of the client's SYN.
-    pub isn: Option<u32>,
-    /// Payload packets left to look at for a server name.
-    pub patience: u8,
-    /// How it looks once names and addresses are set aside; only of flows seen behind NAT, or to learn from.
-    pub traits: Option<Box<Traits>>,
 }
 
 /// What tells a flow's device where names and addresses do not.
@@ -218,25 +221,34 @@ impl FlowTable {
         self.folded.insert(key, entry);
     }
 
-    /// Counts a packet of `bytes` that `sender` sent in bin `bin` at `at`.
-    #[inline]
-    pub fn count(&mut self, index: usize, sender: End, at: Timestamp, bin: i64, bytes: u64) {
-        let Some((_, flow)) = self.live.at(index) else {
-            return;
-        };
+    /// Counts a packet of `bytes` that `sender` sent in bin `bin` at `at`, and gives its flow.
+    #[inline(always)]
+    pub fn count(
+        &mut self,
+        index: usize,
+        sender: End,
+        at: Timestamp,
+        bin: i64,
+        bytes: u64,
+    ) -> Option<&mut Flow> {
+        let (_, flow) = self.live.at(index)?;
         flow.span.extend(at);
-        let tally = &mut flow.sent[sender.index()];
-        tally.packets += 1;
-        tally.bytes += bytes;
         let (up, down) = match sender {
             End::A => (bytes, 0),
             End::B => (0, bytes),
         };
-        if self.bins < BINS_AT_MOST {
-            self.bins += u64::from(flow.cells.add(bin, up, down));
-        } else if !flow.cells.add_to_open(bin, up, down) {
-            self.lost.unbinned_bytes += bytes;
+        let tally = &mut flow.sent[sender.index()];
+        tally.packets += 1;
+        tally.bytes += bytes;
+        if !flow.cells.add_to_open(bin, up, down) {
+            if self.bins < BINS_AT_MOST {
+                self.bins += 1;
+                flow.cells.add(bin, up, down);
+            } else {
+                self.lost.unbinned_bytes += bytes;
+            }
         }
+        Some(flow)
     }
 
     /// What found no room.

@@ -19,23 +19,21 @@ const METHODS: [&[u8]; 9] = [
     b"TRACE ",
 ];
 
-/// Whether a segment begins like an HTTP/1 request: a look at its first few bytes.
-///
-/// Some devices (the Hue bridge of 2016 among them) send the method in a segment of its own and go on with the target in
-/// the next, so a slash will do; [`host`] then wants the rest of the line.
+/// Whether a segment begins with the method of an HTTP/1 request: a look at its first few bytes.
 pub fn is_request(payload: &[u8]) -> bool {
-    match payload.first() {
-        Some(b'/') => true,
-        // Methods are upper case; most payloads end here.
-        Some(b'A'..=b'Z') => METHODS.iter().any(|method| payload.starts_with(method)),
-        _ => false,
-    }
+    // Methods are upper case; most payloads end here.
+    payload.first().is_some_and(u8::is_ascii_uppercase)
+        && METHODS.iter().any(|method| payload.starts_with(method))
 }
 
 /// The host of the request that `payload` begins with, in canonical form and without its port; `None` where there is no
 /// request or it names none within the payload.
+///
+/// Some devices, the Hue bridge among them, send the method in a segment of its own and go on with the target in the next:
+/// that is read as well, where the line ends as a request's does. So a request without a host is worth another look at
+/// the segment that follows.
 pub fn host(payload: &[u8]) -> Option<Box<str>> {
-    if !is_request(payload) {
+    if !payload.starts_with(b"/") && !is_request(payload) {
         return None;
     }
     let head = payload.get(..HEAD).unwrap_or(payload);

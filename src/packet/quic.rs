@@ -138,10 +138,16 @@ impl Initials {
                 self.waiting.forget(flow);
                 Some((header.dcid.into(), plain))
             });
-        let Some((id, plain)) = opened else {
-            return Progress::NotHello;
-        };
-        let Ok(frames) = quic_parser::parse_crypto_frames(&plain) else {
+        match opened {
+            Some((id, plain)) => self.push_frames(flow, &id, &plain),
+            None => Progress::NotHello,
+        }
+    }
+
+    /// Takes the frames of an Initial packet of `flow` that is already opened, with the connection id its keys came from.
+    /// [`Initials::push`] does so once it has opened one.
+    pub fn push_frames(&mut self, flow: u64, id: &[u8], plain: &[u8]) -> Progress {
+        let Ok(frames) = quic_parser::parse_crypto_frames(plain) else {
             return Progress::GaveUp(Why::Malformed);
         };
         // Most hellos fit one frame.
@@ -156,7 +162,7 @@ impl Initials {
             return Progress::NeedMore;
         }
         let fresh = || Connection {
-            id,
+            id: id.into(),
             crypto: Stitch::default(),
         };
         self.waiting.advance(flow, fresh, |connection| {
@@ -174,7 +180,7 @@ impl Initials {
         })
     }
 
-    /// Datagrams' worth of connections dropped unread because the table was full.
+    /// Connections dropped unread because the table was full.
     pub fn evicted(&self) -> u64 {
         self.waiting.evicted()
     }

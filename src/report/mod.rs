@@ -13,7 +13,7 @@ pub mod markdown;
 pub mod name;
 pub mod output;
 pub mod style;
-pub mod summary;
+mod summary;
 pub mod table;
 pub mod view;
 

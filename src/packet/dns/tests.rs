@@ -374,7 +374,8 @@ fn tcp_segments_hold_messages_behind_their_lengths() {
     }
 }
 
-/// What dns-parser makes of the same bytes, in our terms; `None` where it refuses them.
+/// What dns-parser makes of the same bytes, in our terms; `None` where it refuses them, and where it ends a name with a dot,
+/// which it does when the last compression pointer leads to the root.
 fn by_dns_parser(payload: &[u8]) -> Option<Message> {
     use dns_parser::{Class as OtherClass, Packet, RData};
 
@@ -427,7 +428,18 @@ fn by_dns_parser(payload: &[u8]) -> Option<Message> {
             list.push((owner, target));
         }
     }
-    Some(message)
+    (!ends_with_dot(&message)).then_some(message)
+}
+
+fn ends_with_dot(message: &Message) -> bool {
+    let pairs = message.aliases().chain(message.services());
+    let owners = message.addresses().map(|(owner, _)| owner);
+    message
+        .questions()
+        .map(|(name, _)| name)
+        .chain(owners)
+        .chain(pairs.flat_map(|(from, to)| [from, to]))
+        .any(|name| name != "." && name.ends_with('.'))
 }
 
 /// Messages of the kinds homes send, which dns-parser accepts.
