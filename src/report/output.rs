@@ -1,6 +1,7 @@
 //! Where reports go: `-o FORMAT=PATH`, and files that are written whole or not at all.
 
 use super::format::Format;
+use std::error::Error;
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -190,8 +191,7 @@ pub fn write_whole(
         .map_err(|source| OutputError::Folder {
             path: shown(),
             folder: folder.display().to_string(),
-            // The message of tempfile's own error names the file it tried; the path above is enough.
-            source: source.kind().into(),
+            source: cause(source),
         })?;
     if let Some(old) = old {
         file.as_file()
@@ -209,10 +209,16 @@ pub fn write_whole(
     Ok(())
 }
 
+/// The system's own error beneath tempfile's, which names a file nobody knows.
+fn cause(error: io::Error) -> io::Error {
+    let beneath = error.get_ref().and_then(|inner| inner.source());
+    let system = beneath.and_then(|inner| inner.downcast_ref::<io::Error>()?.raw_os_error());
+    system.map_or(error, io::Error::from_raw_os_error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::error::Error;
 
     fn names(folder: &Path) -> Vec<String> {
         let name =
@@ -334,7 +340,10 @@ mod tests {
             error.to_string(),
             format!("{place}/nowhere/v.json: cannot be written, as its folder {place}/nowhere takes no new file; make the folder, or choose another")
         );
-        assert_eq!(error.source().unwrap().to_string(), "entity not found");
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "No such file or directory (os error 2)"
+        );
     }
 
     #[test]
