@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod csv;
+pub mod fingerprints;
 pub mod format;
 pub mod human;
 pub mod json;
