@@ -1,7 +1,6 @@
 //! Where reports go: `-o FORMAT=PATH`, and files that are written whole or not at all.
 
 use super::format::Format;
-use std::error::Error;
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -209,16 +208,17 @@ pub fn write_whole(
     Ok(())
 }
 
-/// The system's own error beneath tempfile's, which names a file nobody knows.
+/// The system's words without tempfile's, which name a file nobody knows.
 fn cause(error: io::Error) -> io::Error {
-    let beneath = error.get_ref().and_then(|inner| inner.source());
-    let system = beneath.and_then(|inner| inner.downcast_ref::<io::Error>()?.raw_os_error());
-    system.map_or(error, io::Error::from_raw_os_error)
+    let text = error.to_string();
+    let system = text.split(" at path ").next().unwrap_or(&text);
+    io::Error::new(error.kind(), system)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error;
 
     fn names(folder: &Path) -> Vec<String> {
         let name =
