@@ -110,10 +110,10 @@ fn draw() -> String {
     while let Some(frame) = reader.next().unwrap() {
         observer.watch(&frame);
     }
-    let observed = observer.finish();
+    let mut observed = observer.finish();
     let window = observed.window.unwrap();
     let home = Home::find(&observed.flows, None, &[]);
-    let inventory = take(&observed, &home, &Catalog::embedded().unwrap());
+    let inventory = take(&mut observed, &home, &Catalog::embedded().unwrap());
     let labels = read_labels(
         File::open(fixture("evening-labels.csv")).unwrap(),
         "evening-labels.csv",

@@ -5,6 +5,7 @@ pub mod exit;
 pub mod fingerprint;
 pub mod infer;
 pub mod manual;
+pub mod nearest;
 pub mod outcome;
 pub mod progress;
 pub mod rates;
