@@ -322,7 +322,7 @@ impl Device {
     fn words(&mut self, busy: bool) -> (usize, usize, Nanos) {
         let mut some = |least, most| self.chance.between(least, most) as usize;
         let (up, down, pause) = match (self.kind, busy) {
-            (Kind::Camera, false) => (some(2_000, 7_000), 60, some(900, 1100)),
+            (Kind::Camera, false) => (some(2_000, 5_000), 60, some(900, 1100)),
             (Kind::Camera, true) => (some(40_000, 90_000), 60, some(400, 600)),
             (Kind::Plug, false) => (some(90, 110), some(60, 80), some(25_000, 35_000)),
             (Kind::Plug, true) => (some(600, 900), some(200, 400), some(300, 900)),
