@@ -189,10 +189,8 @@ fn a_fingerprint_is_shown_as_the_file_it_could_be() {
 #[test]
 fn an_unknown_id_is_answered_with_the_nearest() {
     let error = said(&ends(2, &["show", "belkin-wemo-swich"]));
-    assert_eq!(
-        error,
-        "stp-audit: no fingerprint has the id \"belkin-wemo-swich\"; did you mean belkin-wemo-switch?\n"
-    );
+    let told = "stp-audit: no fingerprint has the id \"belkin-wemo-swich\"; did you mean belkin-wemo-switch";
+    assert!(error.starts_with(told), "{error}");
     let error = said(&ends(2, &["export", "\u{1b}[2Jzzzzzz"]));
     assert!(
         error.contains("`stp-audit fingerprint list` shows all ids"),
@@ -437,23 +435,27 @@ fn a_real_homes_devices_are_learned_and_pass_through_mud() {
     let path = |name: &str| home.join(name).to_str().unwrap().to_owned();
     let (capture, macs) = (path("home-lan.pcapng"), path("macs.csv"));
     let output = ends(0, &["learn", &capture, "--macs", &macs, "--out", &out]);
-    assert!(!said(&output).contains("not seen"), "{}", said(&output));
-    let ids = [
-        "amazon-plug",
-        "blink-mini-camera",
-        "hbn-plug",
-        "ring-doorbell",
-    ];
-    assert_eq!(place.files("out"), ids.map(|id| format!("{id}.toml")));
+    // Of fifteen listed, three exchange no packet with anybody outside the home.
+    for unseen in [
+        "Sensi Thermostat",
+        "Nest Smoke & CO Detector",
+        "Pixel 6 Phone",
+    ] {
+        let told = format!("not seen with any server: {unseen}");
+        assert!(said(&output).contains(&told), "{}", said(&output));
+    }
+    let files = place.files("out");
+    let ids: Vec<&str> = files
+        .iter()
+        .filter_map(|file| file.strip_suffix(".toml"))
+        .collect();
+    assert_eq!(ids.len(), 12, "{ids:?}");
     for id in ids {
         let mud = place.path(id);
         ends(0, &["export", id, "--fingerprints", &out, "--out", &mud]);
         ends(0, &["import", &mud, "--out", &back]);
         let (learned, imported) = (fingerprint(&out, id), fingerprint(&back, id));
-        assert!(
-            !learned.names.exact.is_empty() && !learned.addresses.is_empty(),
-            "{id}"
-        );
+        assert!(!learned.addresses.is_empty(), "{id}");
         assert_eq!(imported.names.exact, learned.names.exact, "{id}");
         assert_eq!(imported.addresses, learned.addresses, "{id}");
         assert_eq!(imported.ports, learned.ports, "{id}");

@@ -426,3 +426,56 @@ fn names_addresses_and_ports_pass_there_and_back() {
     }
     assert!(said > 100, "{said}");
 }
+
+proptest::proptest! {
+    /// Whatever a file says of itself, what is made of it is a fingerprint that can be written and read.
+    #[test]
+    fn any_texts_make_a_readable_fingerprint_or_an_error(
+        maker in proptest::option::of(".{0,130}"),
+        model in proptest::option::of(".{0,130}"),
+        info in proptest::option::of(".{0,60}"),
+        url in "(https://mud.example/[a-z-]{0,20}|https?://.{0,20})",
+        name in "([A-Za-z0-9_.*/ -]{0,20}|.{0,20})",
+        network in "([0-9]{1,3}\\.[0-9]{1,3}\\.0\\.0/[0-9]{1,2}|2[0-9a-f]{0,3}::/[0-9]{1,3}|.{0,9})",
+        port: u16,
+        upper: u16,
+    ) {
+        let mut file = lamp_with(&[
+            json!({ "ipv4": { "ietf-acldns:dst-dnsname": name } }),
+            json!({ "ipv4": { "ietf-acldns:dst-dnsname": "a.acme.com" }, "udp": { "destination-port": { "lower-port": port, "upper-port": upper } } }),
+        ]);
+        let mud = &mut file["ietf-mud:mud"];
+        mud["mfg-name"] = json!(maker);
+        mud["model-name"] = json!(model);
+        mud["systeminfo"] = json!(info);
+        mud["mud-url"] = json!(url);
+        let with_network = {
+            let mut file = file.clone();
+            file["ietf-access-control-list:acls"]["acl"][1]["aces"]["ace"][0]["matches"] =
+                json!({ "ipv6": { "destination-ipv6-network": network } });
+            file
+        };
+        for file in [file, with_network] {
+            if let Ok(Imported { fingerprint, .. }) = read(&file) {
+                let again = Fingerprint::from_toml(&fingerprint.id, &fingerprint.to_toml(), "x");
+                proptest::prop_assert_eq!(again.unwrap(), fingerprint.clone());
+                let json = export(&fingerprint).unwrap().json;
+                let back = import(json.as_bytes(), "x", &Catalog::default()).unwrap().fingerprint;
+                proptest::prop_assert_eq!(back.names, fingerprint.names);
+                proptest::prop_assert_eq!(back.addresses, fingerprint.addresses);
+                proptest::prop_assert_eq!(back.ports, fingerprint.ports);
+            }
+        }
+    }
+
+    /// A file damaged anywhere is read or refused, never more.
+    #[test]
+    fn damaged_files_are_read_or_refused(at: proptest::sample::Index, byte: u8, cut: proptest::sample::Index) {
+        let mut bytes = lamp().to_string().into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = import(bytes.as_slice(), "x", &Catalog::default());
+        bytes.truncate(cut.index(bytes.len()));
+        proptest::prop_assert!(import(bytes.as_slice(), "x", &Catalog::default()).is_err());
+    }
+}
