@@ -10,7 +10,7 @@ use stp_audit::activity::{
     detect, read_labels, score, Activity, Detection, Label, Parameters, Shape, Side, Truth,
 };
 use stp_audit::capture::{Options, Reader};
-use stp_audit::packet::dissect::dissect;
+use stp_audit::packet::dissect::{dissect, Packet};
 use stp_audit::rate::{Grid, RateSeries};
 use stp_audit::units::{Direction, Span, Timestamp, NANOS};
 
@@ -43,9 +43,10 @@ impl Capture {
             window
                 .get_or_insert_with(|| Span::at(frame.at))
                 .extend(frame.at);
-            let Ok(packet) = dissect(&frame) else {
+            let mut packet = Packet::blank();
+            if dissect(&frame, &mut packet).is_err() {
                 continue;
-            };
+            }
             if packet.source == device {
                 packets.push((frame.at, Direction::Up, u64::from(packet.length)));
             } else if packet.destination == device {

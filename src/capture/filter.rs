@@ -4,7 +4,6 @@ use super::bpf::{Instruction, Program};
 use super::error::CaptureError;
 use super::filter_words::without_lookups;
 use super::frame::LinkType;
-use super::reader::Options;
 use std::collections::BTreeMap;
 
 /// Whether a frame passes.
@@ -26,9 +25,9 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// The filter of `options`; an error where libpcap can compile it for no usual link type.
-    pub(super) fn of(options: &Options) -> Result<Option<Self>, CaptureError> {
-        let Some(text) = options.filter.clone() else {
+    /// The filter of that text, if there is one; an error where libpcap can compile it for no usual link type.
+    pub(super) fn of(text: Option<&str>) -> Result<Option<Self>, CaptureError> {
+        let Some(text) = text.map(str::to_owned) else {
             return Ok(None);
         };
         let numeric = match without_lookups(&text) {
@@ -145,11 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn filter(text: &str) -> Result<Filter, CaptureError> {
-        let options = Options {
-            filter: Some(text.to_owned()),
-            ..Options::default()
-        };
-        Filter::of(&options).map(|filter| filter.unwrap())
+        Filter::of(Some(text)).map(|filter| filter.unwrap())
     }
 
     /// A DNS question, 71 bytes: Ethernet, 10.0.0.1:40000 to 10.0.0.2:53 over UDP.

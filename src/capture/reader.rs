@@ -50,7 +50,7 @@ impl Reader {
     ///
     /// Fails on the first input that cannot be opened or is no capture, and on a filter that libpcap refuses.
     pub fn open(inputs: &[PathBuf], options: &Options) -> Result<Self, CaptureError> {
-        let filter = Filter::of(options)?;
+        let filter = Filter::of(options.filter.as_deref())?;
         let chunk = chunk(inputs.len());
         let sources = inputs.iter().map(|path| {
             let name = path.display().to_string();
@@ -73,7 +73,7 @@ impl Reader {
         inputs: Vec<(String, Origin)>,
         options: &Options,
     ) -> Result<Self, CaptureError> {
-        let filter = Filter::of(options)?;
+        let filter = Filter::of(options.filter.as_deref())?;
         let chunk = chunk(inputs.len());
         let sources = inputs
             .into_iter()

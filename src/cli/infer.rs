@@ -27,9 +27,9 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     let catalog = catalog(&args.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
-    let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
+    let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
     let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
-    let inventory = take(&read.observed, &home, &catalog);
+    let inventory = take(&mut read.observed, &home, &catalog);
 
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
     let mut activities = Vec::new();
@@ -67,7 +67,8 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     Ok(exit(&read, args.allow_truncated))
 }
 
-fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
+/// How a command ends that read all this.
+pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     let partial =
         read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
     match read.signal {

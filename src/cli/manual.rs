@@ -2,7 +2,7 @@
 
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
-use crate::cli::print;
+use crate::cli::print::print;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::path::Path;

@@ -5,7 +5,9 @@ pub mod exit;
 pub mod fingerprint;
 pub mod infer;
 pub mod manual;
+pub mod nearest;
 pub mod outcome;
+pub mod print;
 pub mod progress;
 pub mod rates;
 pub mod reading;
@@ -14,6 +16,7 @@ pub mod signals;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure};
+use print::print;
 use std::io::Write;
 
 use crate::report::View;
@@ -52,12 +55,4 @@ pub fn run() -> Exit {
         }
         failure.exit()
     })
-}
-
-/// Prints to standard output; that the reader has gone is no error.
-pub fn print(text: impl AsRef<str>) -> anyhow::Result<Exit> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes())?;
-    out.flush()?;
-    Ok(Exit::Done)
 }

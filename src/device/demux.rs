@@ -373,7 +373,7 @@ sent = [90, 218, 74]
             flows: flows.to_vec(),
             span,
             ties: vec![],
-            counter: (pace > 0.0).then(|| TrackSeen {
+            counter: (pace > 0.0).then_some(TrackSeen {
                 first: span.start,
                 last: span.end,
                 packets: 100,
