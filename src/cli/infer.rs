@@ -61,7 +61,9 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         scores: scores.as_ref(),
     });
     deliver(view, &plan, &inference, common.color)?;
-    read.must_have_packets()?;
+    if read.signal.is_none() {
+        read.must_have_packets()?;
+    }
     Ok(exit(&read, args.allow_truncated))
 }
 
@@ -120,6 +122,7 @@ fn options(args: &InferArgs, plan: &Plan) -> Options {
     Options {
         filter: args.filter.clone(),
         hash: plan.shows_digest(),
+        ..Options::default()
     }
 }
 
