@@ -258,7 +258,7 @@ pub struct Flow {
     pub first: Timestamp,
     /// Last packet.
     pub last: Timestamp,
-    /// How many flows this row stands for, where more than one were folded.
+    /// How many flows this row stands for, where flows were folded; absent for a flow of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folded: Option<u64>,
 }
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn numbers_are_rounded_and_never_infinite() {
         assert_eq!(json(3.000_000_000_000_000_4), "3.0");
-        assert_eq!(json(2.718_281_828), "2.72");
+        assert_eq!(json(12.345_678), "12.35");
         assert_eq!(json(-0.001), "0.0");
         assert_eq!(json(f64::NAN), "null");
         assert_eq!(json(f64::INFINITY), "null");

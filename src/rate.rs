@@ -332,7 +332,7 @@ impl RateSeries {
     /// The sum of many flows' bins; of those marked, up is down.
     pub fn sum<'a>(grid: Grid, flows: impl IntoIterator<Item = (&'a Cells, bool)>) -> Self {
         // Sorting a batch costs less than merging flow by flow; the batch bounds the memory.
-        const BATCH: usize = 1 << 20;
+        const BATCH: usize = 1 << 17;
         let mut sum = Cells::default();
         let mut batch: Vec<Cell> = Vec::new();
         for (cells, flipped) in flows {
@@ -349,6 +349,7 @@ impl RateSeries {
             }
         }
         sum.absorb(&Cells::from_unsorted(&mut batch), false);
+        sum.shrink();
         Self { grid, cells: sum }
     }
 

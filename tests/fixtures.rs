@@ -1,6 +1,6 @@
 //! Everything under fixtures/ comes from the recipe, byte for byte, and is what it says it is.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test fixtures` writes the files anew.
+//! `UPDATE_FIXTURES=1 cargo test --test fixtures every_file` writes the files anew.
 
 mod recipe;
 
@@ -53,7 +53,7 @@ fn every_file_is_what_the_recipe_makes() {
         let stored = std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(
             unwrapped(&name, &stored) == unwrapped(&name, &bytes),
-            "{name} is not what its recipe makes; if the recipe is meant, run this with UPDATE_FIXTURES=1"
+            "{name} is not what its recipe makes; where the recipe was changed on purpose: UPDATE_FIXTURES=1 cargo test --test fixtures every_file"
         );
     }
 }
@@ -76,7 +76,9 @@ fn tree(at: &Path, prefix: &str) -> BTreeMap<String, u64> {
 #[test]
 fn nothing_else_is_stored_and_all_of_it_is_small_and_told_of() {
     let stored = tree(&folder(), "");
-    let made: BTreeSet<String> = recipe::files().into_iter().map(|(name, _)| name).collect();
+    let mut made: BTreeSet<String> = recipe::files().into_iter().map(|(name, _)| name).collect();
+    // The README's picture, which its own test draws.
+    made.insert("evening.svg".to_owned());
     let names: BTreeSet<String> = stored.keys().cloned().collect();
     assert_eq!(names, made);
     assert!(stored.values().sum::<u64>() < 3_000_000);

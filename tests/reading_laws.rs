@@ -137,6 +137,7 @@ fn harmless(bytes: Vec<u8>, filtered: bool) -> Result<(), TestCaseError> {
     let options = Options {
         filter: filtered.then(|| "ip or less 100".to_owned()),
         hash: true,
+        ..Options::default()
     };
     let size = bytes.len();
     let Ok(reader) = Reader::from_read("test", boxed(&bytes), &options) else {

@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let options = Options {
         filter: (how & 1 != 0).then(|| "ip or less 64".to_owned()),
         hash: how & 2 != 0,
+        ..Options::default()
     };
     let step = if how & 4 != 0 { 13 } else { usize::MAX };
     let parts = if how & 8 != 0 {

@@ -17,6 +17,7 @@ mod reader;
 mod record;
 mod source;
 mod stored;
+mod wait;
 
 pub use error::{CaptureError, Truncation};
 pub use frame::{Frame, LinkType};

@@ -10,6 +10,8 @@ use crate::units::Timestamp;
 use std::cmp::Reverse;
 use std::collections::binary_heap::{BinaryHeap, PeekMut};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 /// Room for all buffers of many inputs together, and the least of one.
 const ALL_BUFFERS: usize = 8 * 1024 * 1024;
@@ -24,6 +26,9 @@ pub struct Options {
     pub filter: Option<String>,
     /// Whether to compute the SHA-256 of the stored bytes.
     pub hash: bool,
+    /// A flag that ends the reading of FIFOs, pipes and terminals when it goes up, also while they give nothing: the
+    /// records that have come whole stand, and the input counts as ended there. Regular files are read on.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 /// When the next record of a source comes, in the order of the merge: earliest first, then as the inputs were named.
@@ -49,7 +54,7 @@ impl Reader {
         let chunk = chunk(inputs.len());
         let sources = inputs.iter().map(|path| {
             let name = path.display().to_string();
-            let (origin, size) = stored::open(path).map_err(|source| CaptureError::Open {
+            let (origin, size) = stored::open(path, options.stop.as_ref()).map_err(|source| CaptureError::Open {
                 path: name.clone(),
                 source,
             })?;

@@ -7,6 +7,7 @@ use super::pcap::{Magic, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{HeaderFault, Record, Step};
 use super::stored::{Origin, Stream, Tap};
+use super::wait::Stopped;
 use crate::units::Timestamp;
 use std::io;
 
@@ -247,6 +248,7 @@ impl Source {
             Ok(Step::Record) => return Ok(true),
             Ok(Step::End) => self.finish(None),
             Ok(Step::Damaged(truncation)) => self.finish(Some(truncation)),
+            Err(source) if Stopped::is(&source) => self.finish(None),
             Err(source) => return Err(self.fail(source)),
         }
         Ok(false)

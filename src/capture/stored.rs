@@ -1,11 +1,16 @@
 //! The bytes of an input as they are stored: opened, counted, hashed, decompressed.
 
+use super::wait::Waiting;
 use flate2::read::MultiGzDecoder;
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 /// Where stored bytes come from.
 pub(super) type Origin = Box<dyn Read + Send>;
@@ -15,19 +20,29 @@ const COMPRESSED_CHUNK: usize = 64 * 1024;
 
 /// Opens a file, a FIFO or (`-`) standard input; with it the size where it is a regular file.
 ///
-/// Standard input is read through a duplicate of its descriptor: Rust's own handle has a small buffer and a lock.
-pub(super) fn open(path: &Path) -> io::Result<(Origin, Option<u64>)> {
+/// Standard input is read through a duplicate of its descriptor: Rust's own handle has a small buffer and a lock. Where
+/// there is a flag to `stop` at, all but regular files are left as soon as it is up.
+pub(super) fn open(
+    path: &Path,
+    stop: Option<&Arc<AtomicBool>>,
+) -> io::Result<(Origin, Option<u64>)> {
     let file = if path.as_os_str() == "-" {
         File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
-        File::open(path)?
+        let mut how = File::options();
+        how.read(true);
+        // Opening a FIFO waits for its writer, however long; opened so, the first read does, which can be stopped.
+        if stop.is_some() && std::fs::metadata(path)?.file_type().is_fifo() {
+            how.custom_flags(OFlags::NONBLOCK.bits() as i32);
+        }
+        how.open(path)?
     };
-    let size = file
-        .metadata()
-        .ok()
-        .filter(std::fs::Metadata::is_file)
-        .map(|meta| meta.len());
-    Ok((Box::new(file), size))
+    let regular = file.metadata().ok().filter(std::fs::Metadata::is_file);
+    Ok(match (regular, stop) {
+        (Some(meta), _) => (Box::new(file), Some(meta.len())),
+        (None, Some(stop)) => (Box::new(Waiting::new(file, stop.clone())), None),
+        (None, None) => (Box::new(file), None),
+    })
 }
 
 /// Counts what passes, hashes it when asked, and remembers whether the system (and not a decompressor) failed.

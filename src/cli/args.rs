@@ -46,7 +46,7 @@ pub struct Cli {
 #[command(next_help_heading = "Everywhere")]
 pub struct Common {
     /// Seed of every random draw; the same seed gives the same bytes, whatever --jobs
-    #[arg(long, global = true, default_value_t = 1, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = seed)]
     pub seed: u64,
     /// Threads to use at most [default: one per processor]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -133,19 +133,19 @@ pub struct InferArgs {
 #[command(next_help_heading = "Activities")]
 pub struct ActivityArgs {
     /// Length of a bin of the traffic rates
-    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = positive)]
+    #[arg(long, default_value = "1s", value_name = "TIME", allow_hyphen_values = true, value_parser = positive)]
     pub bin: Duration,
     /// Where bins begin: at whole clock times (clock) or at the first packet (first), as tshark's io,stat has it
     #[arg(long, default_value = "clock", value_name = "WHERE", value_parser = bins_from)]
     pub bins_from: BinsFrom,
     /// Standard deviations over the baseline that make an activity
-    #[arg(long, default_value_t = 3.0, value_name = "K", value_parser = sigma)]
+    #[arg(long, default_value_t = 3.0, value_name = "K", allow_hyphen_values = true, value_parser = sigma)]
     pub sigma: f64,
     /// Standard deviations that suffice near a stronger bin [default: sigma; a third of it with --ignore-periodic]
-    #[arg(long, value_name = "K", value_parser = sigma)]
+    #[arg(long, value_name = "K", allow_hyphen_values = true, value_parser = sigma)]
     pub weak_sigma: Option<f64>,
     /// Bins at most this far apart are one activity
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub merge: Duration,
     /// Shapes to look for
     #[arg(
@@ -168,13 +168,13 @@ pub struct ActivityArgs {
     #[arg(long)]
     pub ignore_periodic: bool,
     /// A baseline for each stretch of this length [default: one for the whole capture]
-    #[arg(long, value_name = "TIME", value_parser = positive)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = positive)]
     pub window: Option<Duration>,
     /// Truth to hold the claims against: CSV of start,end,device,activity
     #[arg(long, value_name = "CSV", value_hint = ValueHint::FilePath)]
     pub labels: Option<PathBuf>,
     /// How far from a label a claim may lie
-    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = duration)]
+    #[arg(long, default_value = "60s", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub tolerance: Duration,
 }
 
@@ -315,6 +315,11 @@ fn sigma(text: &str) -> Result<f64, String> {
         Ok(k) if k.is_finite() && k > 0.0 => Ok(k),
         _ => Err("write a number above 0, as 3".into()),
     }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 fn flows(text: &str) -> Result<usize, String> {

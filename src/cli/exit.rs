@@ -80,6 +80,17 @@ pub fn input(message: impl Into<String>) -> anyhow::Error {
     })
 }
 
+/// An error and its causes in one line, each said once: many an error quotes its cause already.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
 /// What kind of trouble an error chain is.
 pub fn of(error: &anyhow::Error) -> Failure {
     for cause in error.chain() {

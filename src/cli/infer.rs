@@ -27,9 +27,9 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     let catalog = catalog(&args.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
-    let read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
+    let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
     let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
-    let inventory = take(&read.observed, &home, &catalog);
+    let inventory = take(&mut read.observed, &home, &catalog);
 
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
     let mut activities = Vec::new();
@@ -61,11 +61,14 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         scores: scores.as_ref(),
     });
     deliver(view, &plan, &inference, common.color)?;
-    read.must_have_packets()?;
+    if read.signal.is_none() {
+        read.must_have_packets()?;
+    }
     Ok(exit(&read, args.allow_truncated))
 }
 
-fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
+/// How a command ends that read all this.
+pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     let partial =
         read.failure.is_some() || read.inputs.iter().any(|input| input.truncated.is_some());
     match read.signal {
@@ -119,6 +122,7 @@ fn options(args: &InferArgs, plan: &Plan) -> Options {
     Options {
         filter: args.filter.clone(),
         hash: plan.shows_digest(),
+        ..Options::default()
     }
 }
 

@@ -5,6 +5,7 @@ pub mod exit;
 pub mod fingerprint;
 pub mod infer;
 pub mod manual;
+pub mod nearest;
 pub mod outcome;
 pub mod print;
 pub mod progress;
@@ -50,7 +51,7 @@ pub fn run() -> Exit {
     result.unwrap_or_else(|error| {
         let failure = exit::of(&error);
         if failure != Failure::ClosedPipe {
-            let _ = writeln!(std::io::stderr(), "stp-audit: {error:#}");
+            let _ = writeln!(std::io::stderr(), "stp-audit: {}", exit::told(&error));
         }
         failure.exit()
     })

@@ -1,18 +1,18 @@
 //! `--rates`: the rate series of every device as CSV, to plot or to hold against other tools.
 
 use crate::device::inventory::Inventory;
-use anyhow::Context;
+use crate::report::output::write_whole;
+use crate::report::OutputError;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Writes one row an active bin: `start,device,up_bytes,down_bytes`; whole or not at all.
-pub fn write(path: &Path, inventory: &Inventory) -> anyhow::Result<()> {
-    let context = || format!("writing the rates to {}", path.display());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    let mut csv = csv::Writer::from_writer(std::io::BufWriter::new(file));
+pub fn write(path: &Path, inventory: &Inventory) -> Result<(), OutputError> {
+    write_whole(path, |out| rows(inventory, out))
+}
+
+fn rows(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["start", "device", "up_bytes", "down_bytes"])?;
     for device in &inventory.devices {
         let grid = device.series.grid();
@@ -25,13 +25,5 @@ pub fn write(path: &Path, inventory: &Inventory) -> anyhow::Result<()> {
             ])?;
         }
     }
-    let file = csv
-        .into_inner()
-        .map_err(|error| error.into_error())
-        .and_then(|buffer| buffer.into_inner().map_err(|error| error.into_error()))
-        .with_context(context)?;
-    file.persist(path)
-        .map_err(|error| error.error)
-        .with_context(context)?;
-    Ok(())
+    csv.flush()
 }

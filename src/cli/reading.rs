@@ -2,7 +2,7 @@
 
 use crate::capture::{InputSummary, Options, Reader};
 use crate::cli::args::Common;
-use crate::cli::exit::input;
+use crate::cli::exit::{input, Exit, Told};
 use crate::cli::progress::Progress;
 use crate::cli::signals::Signals;
 use crate::flow::observer::{Observed, Observer, Settings};
@@ -34,7 +34,14 @@ pub fn read(
     common: &Common,
 ) -> anyhow::Result<Read> {
     let signals = Signals::watch()?;
-    let mut reader = Reader::open(inputs, options)?;
+    let options = Options {
+        stop: Some(signals.flag()),
+        ..options.clone()
+    };
+    let mut reader = Reader::open(inputs, &options).map_err(|error| match signals.came() {
+        Some(signal) => stopped(signal, inputs),
+        None => error.into(),
+    })?;
     let progress = Progress::new(reader.total_bytes(), common.quiet);
     let mut observer = Observer::new(settings);
     let mut failure = None;
@@ -66,6 +73,18 @@ pub fn read(
         inputs: reader.summaries(),
         signal,
         failure,
+    })
+}
+
+/// A signal came while the first bytes of an input were waited for.
+fn stopped(signal: u8, inputs: &[PathBuf]) -> anyhow::Error {
+    let names: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
+    anyhow::Error::new(Told {
+        exit: Exit::Signal(signal),
+        message: format!(
+            "stopped by signal {signal} before any packet of {} came",
+            names.join(", ")
+        ),
     })
 }
 

@@ -1,12 +1,13 @@
 //! SIGINT and SIGTERM end a read, not the program: what was read is still reported.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 /// The signal that came, if one did.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     came: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -15,12 +16,16 @@ impl Signals {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let signals = Self::default();
         for signal in [SIGINT, SIGTERM] {
-            let second = Arc::new(std::sync::atomic::AtomicBool::new(false));
-            signal_hook::flag::register_conditional_default(signal, second.clone())?;
-            signal_hook::flag::register(signal, second)?;
+            signal_hook::flag::register_conditional_default(signal, signals.stop.clone())?;
+            signal_hook::flag::register(signal, signals.stop.clone())?;
             signal_hook::flag::register_usize(signal, signals.came.clone(), signal as usize)?;
         }
         Ok(signals)
+    }
+
+    /// A flag that is up from the first signal on.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
     }
 
     /// The number of the signal that came.

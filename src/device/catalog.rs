@@ -18,7 +18,7 @@ use super::pattern::{matches, normalise};
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fingerprints");
 
 /// The file of names that tell nothing by themselves.
-const SHARED_NAMES: &str = "shared-names";
+pub(super) const SHARED_NAMES: &str = "shared-names";
 
 /// Names of local networks that resolvers put behind a name which did not resolve: `api.xbcs.net.belkin`.
 const SEARCH_DOMAINS: [&str; 12] = [

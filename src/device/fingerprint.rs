@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::habits::Habits;
+pub use super::port::Port;
 
 /// A device, or every device of a vendor, and how it shows on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,15 +94,6 @@ pub struct Address {
 /// A day, `2024-03-05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub jiff::civil::Date);
-
-/// A transport and a port, `tcp/8883`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Port {
-    /// UDP where true, TCP where false.
-    pub udp: bool,
-    /// The number, 1 to 65535.
-    pub number: u16,
-}
 
 /// Network cards a device is built with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -289,31 +281,6 @@ pub(crate) fn line_of(text: &str, error: &toml::de::Error) -> usize {
     text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
 }
 
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}",
-            if self.udp { "udp" } else { "tcp" },
-            self.number
-        )
-    }
-}
-
-impl FromStr for Port {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |digits: &str| digits.parse().ok().filter(|&n| n > 0);
-        match text.split_once('/') {
-            Some(("tcp", digits)) => number(digits).map(|number| Self { udp: false, number }),
-            Some(("udp", digits)) => number(digits).map(|number| Self { udp: true, number }),
-            _ => None,
-        }
-        .ok_or_else(|| format!("{text:?} is no port: write `tcp/8883` or `udp/53`"))
-    }
-}
-
 impl fmt::Display for Oui {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c] = self.0;
@@ -375,7 +342,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(Port, Oui, Day);
+as_text!(Oui, Day);
 
 #[cfg(test)]
 mod tests {

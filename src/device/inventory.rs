@@ -14,7 +14,7 @@ use crate::flow::key::{End, FlowKey};
 use crate::flow::names::{NameKind, Sighting};
 use crate::flow::observer::Observed;
 use crate::flow::table::Flow;
-use crate::rate::RateSeries;
+use crate::rate::{Cells, RateSeries};
 use crate::units::{Mac, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -103,7 +103,9 @@ struct Draft {
 }
 
 /// Takes the inventory of a home from what was observed.
-pub fn take(observed: &Observed, home: &Home, catalog: &Catalog) -> Inventory {
+///
+/// The flows' rates move into their devices' series, lest a long capture's be held twice: the flows' own are empty then.
+pub fn take(observed: &mut Observed, home: &Home, catalog: &Catalog) -> Inventory {
     let drafts = match home.vantage {
         Vantage::Lan => inside(observed, home, catalog),
         Vantage::Wan => outside(observed, home, catalog),
@@ -394,7 +396,7 @@ fn signs(attribution: &Attribution, observed: &Observed, own: &[usize]) -> Vec<S
 }
 
 /// Sums up, sorts and names.
-fn finish(drafts: Vec<Draft>, observed: &Observed, home: &Home) -> Inventory {
+fn finish(drafts: Vec<Draft>, observed: &mut Observed, home: &Home) -> Inventory {
     let mut owners: Vec<Owner> = observed
         .flows
         .iter()
@@ -406,38 +408,48 @@ fn finish(drafts: Vec<Draft>, observed: &Observed, home: &Home) -> Inventory {
             device: None,
         })
         .collect();
-    let mut devices: Vec<(Device, Vec<usize>)> = drafts
-        .into_iter()
-        .map(|draft| {
-            let flows = || {
-                draft
-                    .rates
-                    .iter()
-                    .filter_map(|(at, end)| Some((&observed.flows.get(*at)?.1, *end)))
-            };
-            let sent = |by: fn(End) -> End| {
-                flows()
-                    .map(|(flow, end)| flow.sent[by(end).index()].bytes)
-                    .sum()
-            };
-            let device = Device {
-                id: String::new(),
-                candidates: draft.candidates,
-                evidence: draft.evidence,
-                address: draft.address,
-                mac: draft.mac,
-                addresses: draft.addresses,
-                flows: draft.own.len() as u64,
-                up: sent(|end| end),
-                down: sent(End::other),
-                series: RateSeries::sum(
-                    observed.grid,
-                    flows().map(|(flow, end)| (&flow.cells, end == End::B)),
-                ),
-            };
-            (device, draft.own)
-        })
-        .collect();
+    let mut uses = vec![0u8; observed.flows.len()];
+    for (at, _) in drafts.iter().flat_map(|draft| &draft.rates) {
+        if let Some(uses) = uses.get_mut(*at) {
+            *uses = uses.saturating_add(1);
+        }
+    }
+    let mut devices: Vec<(Device, Vec<usize>)> = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let flows = || {
+            draft
+                .rates
+                .iter()
+                .filter_map(|(at, end)| Some((&observed.flows.get(*at)?.1, *end)))
+        };
+        let sent =
+            |by: fn(End) -> End| flows().map(move |(flow, end)| flow.sent[by(end).index()].bytes);
+        let device = Device {
+            id: String::new(),
+            candidates: draft.candidates,
+            evidence: draft.evidence,
+            address: draft.address,
+            mac: draft.mac,
+            addresses: draft.addresses,
+            flows: draft.own.len() as u64,
+            up: sent(|end| end).sum(),
+            down: sent(End::other).sum(),
+            series: RateSeries::sum(
+                observed.grid,
+                flows().map(|(flow, end)| (&flow.cells, end == End::B)),
+            ),
+        };
+        for (at, _) in &draft.rates {
+            if let (Some(uses), Some((_, flow))) = (uses.get_mut(*at), observed.flows.get_mut(*at))
+            {
+                *uses = uses.saturating_sub(1);
+                if *uses == 0 {
+                    flow.cells = Cells::default();
+                }
+            }
+        }
+        devices.push((device, draft.own));
+    }
     devices.sort_by(|(a, own_a), (b, own_b)| {
         let rank = |device: &Device, own: &[usize]| {
             (

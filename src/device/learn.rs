@@ -4,10 +4,10 @@
 //! the pace of the packet counter, the maker's half of the hardware address. What would tell the very home or its people is
 //! left out: whole hardware addresses, host names, and the part of a server name that looks like a serial number.
 
-use super::catalog::{Catalog, NameMatch};
+use super::catalog::Catalog;
 use super::fingerprint::{Address, Day, Fingerprint, Names, Oui, Port};
 use super::habits::{port_of, Habits, Service};
-use super::suspicion::is_time_server;
+use super::naming::{is_everybodys, kind, slug};
 use crate::flow::counter::{CounterSlot, CounterTracks};
 use crate::flow::facts::FlowFacts;
 use crate::flow::home::{is_group, is_private};
@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::IpAddr;
 
+/// How the source of a learned fingerprint begins; the day of the capture follows.
+pub const LEARNED_FROM: &str = "learned from a LAN capture of ";
 /// Addresses kept of a device: those of the most bytes.
 const ADDRESSES_AT_MOST: usize = 64;
 /// Kinds of connections kept of a device: those seen first.
@@ -167,7 +169,7 @@ fn learn_one(
         product,
         kind: kind(name).to_owned(),
         sources: day
-            .map(|day| format!("learned from a LAN capture of {day}"))
+            .map(|day| format!("{LEARNED_FROM}{day}"))
             .into_iter()
             .collect(),
         ports: ports(flows),
@@ -256,15 +258,6 @@ impl Learned<'_> {
     }
 }
 
-/// Whether everybody asks for a name. The rented cloud of many makers is not everybody's: in one home it tells devices apart.
-fn is_everybodys(catalog: &Catalog, name: &str) -> bool {
-    let shared = match catalog.by_name(name) {
-        NameMatch::Shared(shared) => shared.platform.is_none(),
-        _ => false,
-    };
-    shared || is_time_server(name)
-}
-
 /// The TCP and UDP ports of its servers, without the ones everybody uses.
 fn ports(flows: &[&FlowFacts]) -> Vec<Port> {
     let rare =
@@ -335,15 +328,16 @@ fn services(flows: &[&FlowFacts]) -> Vec<Service> {
     kinds
 }
 
-/// The pace of its packet counter, where most of its packets are on one.
+/// The pace of its packet counter, where one line bears most of its packets and several of its flows; a line of one flow may
+/// be that connection's own, and its pace is that of its payloads.
 fn pace(flows: &[&FlowFacts], tracks: &CounterTracks) -> Option<f64> {
     let sent: u64 = flows.iter().map(|flow| flow.sent).sum();
-    let lines: BTreeSet<u32> = flows
-        .iter()
-        .filter_map(|flow| tracks.seen(flow.counter))
-        .map(|seen| seen.track)
-        .collect();
-    let seen = lines.into_iter().filter_map(|line| tracks.track(line));
+    let mut lines: BTreeMap<u32, usize> = BTreeMap::new();
+    for seen in flows.iter().filter_map(|flow| tracks.seen(flow.counter)) {
+        *lines.entry(seen.track).or_default() += 1;
+    }
+    let shared = lines.into_iter().filter(|(_, flows)| *flows > 1);
+    let seen = shared.filter_map(|(line, _)| tracks.track(line));
     let longest = seen.max_by_key(|line| line.packets)?;
     let pace = longest
         .pace()
@@ -368,47 +362,6 @@ fn random_numbers(flows: &[&FlowFacts], tracks: &CounterTracks) -> bool {
 fn day_of(at: Timestamp) -> Option<Day> {
     let at = jiff::Timestamp::from_nanosecond(i128::from(at.0)).ok()?;
     Some(Day(at.to_zoned(jiff::tz::TimeZone::UTC).date()))
-}
-
-/// A file name for a device's name.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        match c.to_ascii_lowercase() {
-            c if c.is_ascii_lowercase() || c.is_ascii_digit() => slug.push(c),
-            _ if slug.ends_with('-') || slug.is_empty() => {}
-            _ => slug.push('-'),
-        }
-    }
-    match slug.trim_end_matches('-') {
-        "" => "device".to_owned(),
-        slug => slug.to_owned(),
-    }
-}
-
-/// A word for what kind of thing a name speaks of.
-fn kind(name: &str) -> &'static str {
-    const WORDS: [(&str, &str); 14] = [
-        ("plug", "plug"),
-        ("switch", "plug"),
-        ("bulb", "light"),
-        ("light", "light"),
-        ("lamp", "light"),
-        ("doorbell", "doorbell"),
-        ("cam", "camera"),
-        ("lock", "lock"),
-        ("thermostat", "thermostat"),
-        ("smoke", "sensor"),
-        ("sensor", "sensor"),
-        ("phone", "phone"),
-        ("tv", "tv"),
-        ("hub", "hub"),
-    ];
-    let name = name.to_ascii_lowercase();
-    WORDS
-        .iter()
-        .find(|(word, _)| name.contains(word))
-        .map_or("appliance", |(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -462,11 +415,5 @@ mod tests {
             learned.asks.into_iter().collect::<Vec<_>>(),
             ["api.vendor.com"]
         );
-    }
-
-    #[test]
-    fn names_become_file_names() {
-        assert_eq!(slug("Nest Smoke & CO Detector"), "nest-smoke-co-detector");
-        assert_eq!(slug("灯"), "device");
     }
 }

@@ -231,7 +231,7 @@ impl<'a> Dossier<'a> {
                 .iter()
                 .filter(|(domain, telling)| **telling && !mine(domain))
                 .count();
-            found.against(*index, "names", -(strange.min(8) as f64));
+            found.against(*index, "names", -(strange.saturating_sub(1).min(8) as f64));
         }
     }
 

@@ -51,6 +51,12 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
             .map(|&at| at as usize)
     }
 
+    /// Whether the entry at an index is that of `key`.
+    #[inline(always)]
+    pub fn is_at(&self, index: usize, key: &K) -> bool {
+        matches!(self.slots.get(index), Some(Some((k, _))) if k == key)
+    }
+
     /// The entry at an index that [`Self::find`] or [`Self::insert`] gave.
     #[inline]
     pub fn at(&mut self, index: usize) -> Option<(&K, &mut V)> {

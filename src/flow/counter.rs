@@ -24,6 +24,11 @@ const OVERTAKEN: (u16, Duration) = (64, Duration::from_secs(2));
 const JUMP: u16 = 4096;
 /// Mix-ups put right on one line; at the next one it is given up.
 const PURGES_AT_MOST: usize = 8;
+/// Lines a flow may be put on before it is given up, if it also spent fewer than four packets on each: its numbers are drawn
+/// at random, and looking for their line costs more than all the rest of a packet.
+const HOMES_AT_MOST: u32 = 8;
+/// Packets of a flow that may stray before it is given up, if they are more than half of them.
+const MISSES_AT_MOST: u32 = 32;
 /// How much likelier than chance a packet must continue a line to join it, in nats (20 to 1) ...
 const JOIN: f32 = 3.0;
 /// ... and than continuing any other (4.5 to 1).
@@ -45,6 +50,9 @@ struct FlowState {
     joined: Timestamp,
     packets: u32,
     misses: u32,
+    /// How many lines it was put on.
+    homes: u32,
+    given_up: bool,
     confirmed: bool,
     began: bool,
 }
@@ -109,6 +117,8 @@ impl CounterTracks {
                 joined: at,
                 packets: 1,
                 misses: 0,
+                homes: 0,
+                given_up: false,
                 confirmed: false,
                 began: false,
             });
@@ -130,7 +140,16 @@ impl CounterTracks {
         let Some(state) = self.flows.get_mut(flow) else {
             return;
         };
+        if state.given_up {
+            return;
+        }
         state.packets = state.packets.saturating_add(1);
+        let restless = state.homes > HOMES_AT_MOST && state.homes > state.packets / 4;
+        let random = state.misses > MISSES_AT_MOST && state.misses > state.packets / 2;
+        if restless || random {
+            state.given_up = true;
+            return;
+        }
         let (own_id, own_last, packets) = (state.last_id, state.last, state.packets);
         let track = self.tracks.get_mut(state.track).filter(|track| {
             track.serial == state.serial && !(track.mixed && is_purged(&self.purged, state))
@@ -225,6 +244,7 @@ impl CounterTracks {
                 let serial = track.serial;
                 if let Some(state) = self.flows.get_mut(flow) {
                     state.track = best.1;
+                    state.homes += 1;
                     state.serial = serial;
                     state.joined = at;
                     state.last_id = id;
@@ -260,6 +280,7 @@ impl CounterTracks {
         };
         if let Some(state) = self.flows.get_mut(flow) {
             state.track = index;
+            state.homes += 1;
             state.serial = track.serial;
             state.joined = at;
             state.began = true;
@@ -273,11 +294,14 @@ impl CounterTracks {
     /// one of its packets in four strayed.
     pub fn seen(&self, slot: CounterSlot) -> Option<CounterSeen> {
         let state = self.flows.get((slot.0 as usize).checked_sub(1)?)?;
-        let steady = u64::from(state.misses) * 4 <= u64::from(state.packets);
+        let steady = (u64::from(state.misses) + u64::from(state.homes.saturating_sub(1))) * 4
+            <= u64::from(state.packets);
         let placed = state.track != usize::MAX && (state.began || state.confirmed);
-        (steady && placed && !is_purged(&self.purged, state)).then_some(CounterSeen {
-            track: state.serial,
-        })
+        (steady && placed && !state.given_up && !is_purged(&self.purged, state)).then_some(
+            CounterSeen {
+                track: state.serial,
+            },
+        )
     }
 
     /// What was seen of a line.

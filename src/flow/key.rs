@@ -119,6 +119,14 @@ impl FlowKey {
         }
     }
 
+    /// A few bits of the key, cheap to get: a place to look first, no hash.
+    #[inline(always)]
+    pub fn mix(&self) -> usize {
+        let bits =
+            (self.a as u32) ^ (self.b as u32).rotate_left(8) ^ self.ports ^ (self.ports >> 16);
+        (bits ^ (bits >> 10)) as usize
+    }
+
     /// What the flow's packets bear.
     pub fn protocol(&self) -> Protocol {
         Protocol(self.protocol)

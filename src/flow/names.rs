@@ -102,6 +102,15 @@ struct Heard {
 struct Questions {
     sightings: Vec<Sighting>,
     last: Timestamp,
+    /// Connections that were accepted, and names asked for again: what a spoofed sender does not show.
+    real: u32,
+}
+
+impl Questions {
+    /// What is kept longest when there is no room.
+    fn worth(&self) -> (bool, bool, Timestamp) {
+        (self.real > 0, self.sightings.len() > 1, self.last)
+    }
 }
 
 /// All names overheard.
@@ -167,7 +176,7 @@ impl NameBook {
         let asked = self.questions.entry(
             host,
             Questions::default,
-            |questions| (questions.sightings.len() > 1, questions.last),
+            Questions::worth,
             |_, questions| {
                 lost += 1;
                 lost_sightings += questions.sightings.len();
@@ -182,7 +191,10 @@ impl NameBook {
             sighting.kind == kind && (Arc::ptr_eq(&sighting.name, name) || sighting.name == *name)
         });
         match known {
-            Some(sighting) => sighting.at = sighting.at.min(at),
+            Some(sighting) => {
+                sighting.at = sighting.at.min(at);
+                asked.real = asked.real.saturating_add(1);
+            }
             None if full => self.evicted += 1,
             None => {
                 asked.sightings.push(Sighting {
@@ -195,15 +207,22 @@ impl NameBook {
         }
     }
 
+    /// Notes that somebody accepted a connection of `host`, if it is one whose names are kept.
+    pub fn vouch(&mut self, host: IpAddr) {
+        if let Some(asked) = self.questions.get_mut(&host) {
+            asked.real = asked.real.saturating_add(1);
+        }
+    }
+
     /// Forgets the hosts with the fewest and oldest questions until a quarter of the room is free.
     fn make_room(&mut self) {
-        let mut hosts: Vec<(bool, Timestamp, IpAddr, usize)> = self
+        let mut hosts: Vec<_> = self
             .questions
             .iter()
-            .map(|(host, q)| (q.sightings.len() > 1, q.last, *host, q.sightings.len()))
+            .map(|(host, asked)| (asked.worth(), *host, asked.sightings.len()))
             .collect();
         hosts.sort_unstable();
-        for (_, _, host, count) in hosts {
+        for (_, host, count) in hosts {
             if self.sightings <= SIGHTINGS_AT_MOST / 4 * 3 {
                 break;
             }

@@ -80,8 +80,6 @@ pub struct Observer {
     window: Option<Span>,
     clock: BinClock,
     serials: u64,
-    /// The flow of the packet before: two packets in three belong to the same one.
-    latest: Option<(FlowKey, usize)>,
 }
 
 /// What a capture showed.
@@ -154,7 +152,6 @@ impl Observer {
             window: None,
             clock: BinClock::new(settings.bin, settings.bins_from),
             serials: 0,
-            latest: None,
             settings,
         }
     }
@@ -181,14 +178,10 @@ impl Observer {
     #[inline]
     fn follow(&mut self, at: Timestamp, bin: i64, packet: &Packet<'_>) {
         let (key, sender) = FlowKey::of(packet);
-        let index = match self.latest {
-            Some((latest, index)) if latest == key => index,
-            _ => match self.flows.find(&key) {
-                Some(index) => index,
-                None => self.begin(at, key, sender, packet),
-            },
+        let index = match self.flows.find(&key) {
+            Some(index) => index,
+            None => self.begin(at, key, sender, packet),
         };
-        self.latest = Some((key, index));
         let bytes = u64::from(packet.length);
         let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
             return;
@@ -207,6 +200,9 @@ impl Observer {
         }
         if let Some(tcp) = packet.tcp.as_ref().filter(|tcp| tcp.flags & SYN != 0) {
             open(flow, sender, tcp);
+            if tcp.is_syn_ack() {
+                self.names.vouch(packet.destination);
+            }
         }
         if !packet.payload.is_empty() && Ear::cares(flow, packet) {
             self.ear.listen(

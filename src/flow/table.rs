@@ -18,6 +18,8 @@ const NAMES_A_FLOW: usize = 4;
 /// Payload packets of a flow that are looked at for a server's name. A ClientHello comes in the first few, each at least a
 /// byte; a flow seen from its middle has none.
 pub const PATIENCE: u8 = 100;
+/// Places of flows seen lately.
+const RECENT: usize = 1024;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -161,6 +163,9 @@ pub struct Lost {
 #[derive(Debug)]
 pub struct FlowTable {
     live: Bounded<FlowKey, Flow>,
+    /// Where flows seen lately are, by a few bits of their keys: only a hint, checked against the entry itself. It saves
+    /// the hashing of most packets.
+    recent: Box<[u32; RECENT]>,
     folded: Bounded<FlowKey, Flow>,
     bins: u64,
     lost: Lost,
@@ -171,6 +176,7 @@ impl FlowTable {
     pub fn new(cap: usize) -> Self {
         Self {
             live: Bounded::new(cap),
+            recent: Box::new([0; RECENT]),
             folded: Bounded::new(cap.saturating_mul(FOLDED_PER_LIVE)),
             bins: 0,
             lost: Lost::default(),
@@ -178,15 +184,16 @@ impl FlowTable {
     }
 
     /// Where a flow is, if it lives. The index holds until the next [`Self::insert`].
-    #[inline]
-    pub fn find(&self, key: &FlowKey) -> Option<usize> {
-        self.live.find(key)
-    }
-
-    /// The flow at an index.
-    #[inline]
-    pub fn at(&mut self, index: usize) -> Option<(&FlowKey, &mut Flow)> {
-        self.live.at(index)
+    #[inline(always)]
+    pub fn find(&mut self, key: &FlowKey) -> Option<usize> {
+        let hint = key.mix() % RECENT;
+        let at = self.recent[hint] as usize;
+        if self.live.is_at(at, key) {
+            return Some(at);
+        }
+        let at = self.live.find(key)?;
+        self.recent[hint] = at as u32;
+        Some(at)
     }
 
     /// Adds a flow that is not there, folding idle ones when there is no room.

@@ -2,9 +2,11 @@
 
 use super::style::{Paint, Style};
 use comfy_table::{
-    CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
+    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table,
+    TableStyle, Width,
 };
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Where a cell's text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,9 @@ pub enum Align {
 }
 
 /// Blanks between two columns.
-const GAP: u16 = 2;
+const GAP: usize = 2;
+/// Of these, what a wrapped cell has at its right; the separator takes the other.
+const PADDING: u16 = 1;
 
 /// Between cells and between rows stand control characters (ASCII's unit and record separators), which no cell can hold: so
 /// a wrapped row's lines are known to be one row's, and its first cell can be coloured, before blanks take their place.
@@ -32,6 +36,7 @@ const SEPARATED: TableStyle = TableStyle::new()
 pub struct Columns {
     headings: Vec<(&'static str, Align)>,
     rows: Vec<(Paint, Vec<String>)>,
+    spare: Vec<&'static str>,
 }
 
 impl Columns {
@@ -40,6 +45,7 @@ impl Columns {
         Self {
             headings: headings.to_vec(),
             rows: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -47,6 +53,11 @@ impl Columns {
     pub fn row(&mut self, paint: Paint, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.headings.len());
         self.rows.push((paint, cells));
+    }
+
+    /// Names columns a narrow terminal may go without, the first one first.
+    pub fn spare(&mut self, headings: &[&'static str]) {
+        self.spare = headings.to_vec();
     }
 
     /// Takes away the column of this heading.
@@ -61,27 +72,94 @@ impl Columns {
         }
     }
 
-    /// Writes heading and rows; nothing where there is no row.
-    pub fn write(self, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes heading and rows; nothing where there is no row. What does not fit the terminal is done without if it is
+    /// spare, and wrapped if it is not.
+    pub fn write(mut self, style: Style, out: &mut dyn Write) -> io::Result<()> {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let mut table = Table::new();
-        table.load_style(SEPARATED);
-        table.set_header(self.headings.iter().map(|(name, _)| *name));
-        for (column, (_, align)) in table.column_iter_mut().zip(&self.headings) {
-            column.set_padding((0, GAP - 1));
-            if *align == Align::Right {
-                column.set_cell_alignment(CellAlignment::Right);
+        let room = style.width.map_or(usize::MAX, usize::from);
+        let mut widths = self.widths();
+        let mut missing = Vec::new();
+        for heading in std::mem::take(&mut self.spare) {
+            if total(&widths) > room {
+                self.drop(heading);
+                widths = self.widths();
+                missing.push(heading);
             }
         }
-        match style.width {
-            // The last column's padding is cut off, and may stick out.
-            Some(width) => table
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(width.saturating_add(GAP - 1)),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        if total(&widths) > room {
+            self.wrapped(style, &widths, out)?;
+        } else {
+            self.plain(style, &widths, out)?;
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = format!(
+            "{}: not shown, as the terminal is narrow",
+            missing.join(", ")
+        );
+        writeln!(out, "{}", style.paint(Paint::Faint, &missing))
+    }
+
+    /// The widest cell of each column, in columns of the terminal.
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|(name, _)| name.width()).collect();
+        for (_, cells) in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = cell.width().max(*width);
+            }
+        }
+        widths
+    }
+
+    /// Each row on a line. Ours, and not the table crate's, which holds ten times the memory for tens of thousands of flows.
+    fn plain(&self, style: Style, widths: &[usize], out: &mut dyn Write) -> io::Result<()> {
+        let mut set = |paint: Paint, cells: &mut dyn Iterator<Item = &str>| {
+            let mut columns = cells.zip(self.headings.iter().zip(widths));
+            let mut padded = |(cell, ((_, align), width)): (&str, (&(&str, Align), &usize))| {
+                let blanks = " ".repeat(width.saturating_sub(cell.width()));
+                match align {
+                    Align::Left => format!("{cell}{blanks}"),
+                    Align::Right => format!("{blanks}{cell}"),
+                }
+            };
+            let first = columns.next().map(&mut padded).unwrap_or_default();
+            let rest: Vec<String> = columns.map(&mut padded).collect();
+            line(style, paint, &first, &rest.join(&" ".repeat(GAP)), out)
         };
+        set(
+            Paint::Heading,
+            &mut self.headings.iter().map(|(name, _)| *name),
+        )?;
+        for (paint, cells) in &self.rows {
+            set(*paint, &mut cells.iter().map(String::as_str))?;
+        }
+        Ok(())
+    }
+
+    /// Texts wrapped so that all columns fit; numbers stay whole.
+    fn wrapped(self, style: Style, widths: &[usize], out: &mut dyn Write) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(SEPARATED);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        // The last column's padding is cut off, and may stick out.
+        table.set_width(style.width.unwrap_or(u16::MAX).saturating_add(PADDING));
+        table.set_header(self.headings.iter().map(|(name, _)| *name));
+        let columns = table
+            .column_iter_mut()
+            .zip(self.headings.iter().zip(widths));
+        for (column, ((_, align), width)) in columns {
+            column.set_padding((0, PADDING));
+            if *align == Align::Right {
+                column.set_cell_alignment(CellAlignment::Right);
+                let width = u16::try_from(*width).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+                    width.saturating_add(PADDING),
+                )));
+            }
+        }
         let (paints, rows): (Vec<Paint>, Vec<Vec<String>>) = self.rows.into_iter().unzip();
         table.add_rows(rows);
         let mut paints = paints.into_iter();
@@ -92,20 +170,42 @@ impl Columns {
                 continue;
             }
             let (first, rest) = text.split_once(CELL).unwrap_or((&text, ""));
-            let rest = match paint {
-                Paint::Heading => style.paint(paint, rest.replace(CELL, " ").trim_end()),
-                _ => rest.replace(CELL, " ").trim_end().to_owned(),
-            };
-            let name = first.trim_end();
-            let gap = match rest.is_empty() {
-                true => "",
-                false => first.get(name.len()..).unwrap_or(""),
-            };
-            let glue = if rest.is_empty() { "" } else { " " };
-            writeln!(out, "{}{gap}{glue}{rest}", style.paint(paint, name))?;
+            // The separator is a blank of the gap, and the padding before it the other.
+            let first = first.strip_suffix(' ').unwrap_or(first);
+            line(style, paint, first, &rest.replace(CELL, " "), out)?;
         }
         Ok(())
     }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+/// One line: its first cell painted, or all of it where it is the heading; no blanks at its end.
+fn line(
+    style: Style,
+    paint: Paint,
+    first: &str,
+    rest: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rest = rest.trim_end();
+    let name = first.trim_end();
+    let blanks = match rest.is_empty() {
+        true => 0,
+        false => first.len() - name.len() + GAP,
+    };
+    let rest = match paint {
+        Paint::Heading => style.paint(paint, rest),
+        _ => rest.to_owned(),
+    };
+    writeln!(
+        out,
+        "{}{}{rest}",
+        style.paint(paint, name),
+        " ".repeat(blanks)
+    )
 }
 
 #[cfg(test)]
@@ -148,6 +248,52 @@ mod tests {
              \x1b[36mone two\x1b[0m      1\n\
              \x1b[36mthree\x1b[0m\n"
         );
+    }
+
+    #[test]
+    fn the_narrowest_terminal_still_gets_every_cell() {
+        for width in 1..20 {
+            let style = Style {
+                color: false,
+                width: Some(width),
+            };
+            let bare: String = set(&[["abc", "123"]], style).split_whitespace().collect();
+            for character in "abc123".chars() {
+                assert!(bare.contains(character), "{width}: {bare}");
+            }
+        }
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(
+            set(&[["家", "1"], ["cam", "2"]], Style::default()),
+            "NAME  BYTES\n家        1\ncam       2\n"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_goes_without_what_is_spare_and_is_told() {
+        let shown = |width| {
+            let mut columns =
+                Columns::new(&[("A", Align::Left), ("B", Align::Left), ("C", Align::Left)]);
+            columns.row(
+                Paint::Known,
+                ["aaaa", "bbbb", "cccc"].map(String::from).to_vec(),
+            );
+            columns.spare(&["C", "B"]);
+            let mut out = Vec::new();
+            let style = Style {
+                color: false,
+                width: Some(width),
+            };
+            columns.write(style, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(shown(16), "A     B     C\naaaa  bbbb  cccc\n");
+        let remark = "not shown, as the terminal is narrow\n";
+        assert_eq!(shown(15), format!("A     B\naaaa  bbbb\nC: {remark}"));
+        assert_eq!(shown(4), format!("A\naaaa\nC, B: {remark}"));
     }
 
     #[test]

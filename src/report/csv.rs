@@ -157,12 +157,16 @@ fn flows(inference: &Inference, rows: &mut Rows<'_>) -> csv::Result<()> {
     Ok(())
 }
 
-/// A number, or an empty cell where there is none.
+/// A number with at most so many places, or an empty cell where there is none.
 fn number(number: f64, places: usize) -> Cow<'static, str> {
-    match number.is_finite() {
-        true => decimals(number, places).into(),
-        false => "".into(),
+    if !number.is_finite() {
+        return "".into();
     }
+    let text = decimals(number, places);
+    text.trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
+        .into()
 }
 
 /// A text that no spreadsheet takes for a formula (OWASP, "CSV Injection": what begins with `=`, `+`, `-`, `@`, a tab or a
@@ -253,6 +257,15 @@ mod tests {
             }
             assert!(cells > 0);
         }
+    }
+
+    #[test]
+    fn numbers_bear_no_idle_zeros() {
+        assert_eq!(number(4_321.0, 2), "4321");
+        assert_eq!(number(250_000.5, 2), "250000.5");
+        assert_eq!(number(100.0, 2), "100");
+        assert_eq!(number(0.0, 2), "0");
+        assert_eq!(number(-3.456, 2), "-3.46");
     }
 
     #[test]

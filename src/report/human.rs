@@ -23,7 +23,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -35,6 +35,16 @@ pub fn count(number: u64) -> String {
 pub fn counted(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", count(number))
+}
+
+/// `1 activity`, `31 activities`.
+pub fn activities(number: u64) -> String {
+    let noun = if number == 1 {
+        "activity"
+    } else {
+        "activities"
+    };
+    format!("{} {noun}", count(number))
 }
 
 /// A stretch of time: `12.3s`, `4m05s`, `2h04m`, `3d02h`; what is smaller is cut off.
@@ -194,6 +204,8 @@ mod tests {
         assert_eq!(counted(1, "home"), "1 home");
         assert_eq!(counted(0, "home"), "0 homes");
         assert_eq!(counted(1_200, "flow"), "1,200 flows");
+        assert_eq!(activities(1), "1 activity");
+        assert_eq!(activities(31), "31 activities");
     }
 
     #[test]

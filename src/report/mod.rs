@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod csv;
+pub mod fingerprints;
 pub mod format;
 pub mod human;
 pub mod json;
@@ -12,7 +13,7 @@ pub mod markdown;
 pub mod name;
 pub mod output;
 pub mod style;
-pub mod summary;
+mod summary;
 pub mod table;
 pub mod view;
 

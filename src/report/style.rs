@@ -69,12 +69,15 @@ impl Style {
                 set("NO_COLOR").is_some(),
                 set("TERM").is_some_and(|term| term == "dumb"),
             ),
-            width: terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0),
+            // Some terminals say 0 where they do not know.
+            width: terminal_size::terminal_size_of(&stdout)
+                .map(|(width, _)| width.0)
+                .filter(|width| *width > 0),
         }
     }
 
     /// `text` between `code` and the end of all colour, where colours are wanted.
-    pub(super) fn paint(self, code: Paint, text: &str) -> String {
+    pub fn paint(self, code: Paint, text: &str) -> String {
         if self.color && !text.is_empty() {
             format!("\x1b[{}m{text}\x1b[0m", code.code())
         } else {
@@ -85,7 +88,7 @@ impl Style {
 
 /// A colour by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paint {
+pub enum Paint {
     /// The name of a column.
     Heading,
     /// A device that was recognised.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of a list in words; the rest is counted.
 const LISTED: usize = 6;
+/// Ports of DNS, DHCP, time, and discovery on the local network (IANA's registry of service names and ports).
+const EVERYBODYS: [u16; 9] = [53, 67, 68, 123, 546, 547, 1900, 5353, 5355];
 /// Addresses of a home in the headline.
 const ADDRESSES: usize = 3;
 
@@ -61,20 +63,28 @@ pub fn evidence(device: &Device, servers: usize) -> String {
     match (strongest, device.candidates.is_empty()) {
         (Some(evidence), false) => format!("{:<4} {}", line(&evidence.kind), line(&evidence.value)),
         (None, false) => human::MISSING.to_owned(),
-        (_, true) => match servers {
-            0 => "none".to_owned(),
-            _ => format!(
-                "none ({} no fingerprint knows)",
-                counted(servers as u64, "server")
-            ),
-        },
+        (_, true) if servers == 0 => "none".to_owned(),
+        (_, true) => format!("none ({})", strangers(servers)),
+    }
+}
+
+/// `3 servers no fingerprint knows`; nothing where there are none.
+pub fn strangers(servers: usize) -> String {
+    match servers {
+        0 => String::new(),
+        _ => format!("{} no fingerprint knows", counted(servers as u64, "server")),
     }
 }
 
 /// How many distinct servers each device talks to: by name, or by address where there is none.
+///
+/// What every home has (resolver, time server, DHCP, discovery) is no sign of anything, and not counted.
 pub fn servers(flows: &[Flow]) -> BTreeMap<&str, usize> {
     let mut servers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for flow in flows {
+    for flow in flows
+        .iter()
+        .filter(|flow| !EVERYBODYS.contains(&flow.remote_port))
+    {
         if let Some(device) = &flow.device {
             let server = flow.domain.as_ref().unwrap_or(&flow.remote);
             servers.entry(device).or_default().insert(server);
@@ -86,20 +96,20 @@ pub fn servers(flows: &[Flow]) -> BTreeMap<&str, usize> {
         .collect()
 }
 
-/// What a reader must know to trust the numbers: skipped frames, evictions, truncations, caveats.
+/// What a reader must know to trust the numbers: truncations, skipped frames, full tables, caveats; each once.
 pub fn remarks(inference: &Inference) -> Vec<Remark> {
     let census = &inference.census;
     let mut remarks = Vec::new();
     for input in inference.inputs.iter().filter(|input| input.truncated) {
         let how = input.truncation.as_deref().unwrap_or("its end is missing");
         remarks.push(Remark::doubt(format!(
-            "{}: truncated: {}",
+            "{}: {}",
             line(&input.path),
             line(how)
         )));
     }
-    remarks.extend(tally("skipped", "frame", &census.skipped).map(Remark::note));
-    remarks.extend(tally("damaged inside", "packet", &census.damaged).map(Remark::note));
+    remarks.extend(total("skipped", "frame", &census.skipped).map(Remark::note));
+    remarks.extend(total("damage within", "packet", &census.damaged).map(Remark::note));
     if census.filtered_out > 0 {
         let text = format!(
             "left out by the filter: {}",
@@ -107,41 +117,39 @@ pub fn remarks(inference: &Inference) -> Vec<Remark> {
         );
         remarks.push(Remark::note(text));
     }
-    if census.length_from_wire > 0 {
-        remarks.push(Remark::note(format!(
-            "{} without a length in the IP header: counted by the length of the frame",
-            counted(census.length_from_wire, "packet")
+    // No sum here: flows, names and bytes do not add up.
+    let evicted = by_weight(&census.evicted);
+    if !evicted.is_empty() {
+        let evicted = human::listed(&evicted, LISTED, ", ");
+        remarks.push(Remark::doubt(format!(
+            "beyond what the tables hold: {evicted}"
         )));
     }
-    remarks.extend(tally("no room in the tables for", "row", &census.evicted).map(Remark::doubt));
-    let caveats = inference.caveats.iter();
-    remarks.extend(caveats.map(|caveat| Remark::doubt(line(caveat))));
+    for caveat in &inference.caveats {
+        let caveat = Remark::doubt(line(caveat));
+        if !remarks.contains(&caveat) {
+            remarks.push(caveat);
+        }
+    }
     remarks
 }
 
-/// `skipped 22 frames: 20 arp, 2 llc`, the most frequent first; nothing where there are none.
-fn tally(what: &str, noun: &str, by_reason: &BTreeMap<String, u64>) -> Option<String> {
-    let mut rows: Vec<(&String, u64)> = by_reason
-        .iter()
-        .map(|(reason, number)| (reason, *number))
-        .filter(|(_, number)| *number > 0)
-        .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    rows.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
-    let total = rows
-        .iter()
-        .fold(0u64, |sum, (_, number)| sum.saturating_add(*number));
-    let rows: Vec<String> = rows
-        .iter()
+/// `skipped 22 frames: 20 arp, 2 llc`; nothing where there are none.
+fn total(what: &str, noun: &str, by_reason: &BTreeMap<String, u64>) -> Option<String> {
+    let total = by_reason
+        .values()
+        .fold(0u64, |sum, number| sum.saturating_add(*number));
+    let rows = human::listed(&by_weight(by_reason), LISTED, ", ");
+    (total > 0).then(|| format!("{what} {}: {rows}", counted(total, noun)))
+}
+
+/// `20 arp`, `2 llc`: the most frequent first, those that never occurred left out.
+fn by_weight(counts: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut rows: Vec<(&String, &u64)> = counts.iter().filter(|(_, number)| **number > 0).collect();
+    rows.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+    rows.into_iter()
         .map(|(reason, number)| format!("{} {}", count(*number), line(reason)))
-        .collect();
-    Some(format!(
-        "{what} {}: {}",
-        counted(total, noun),
-        human::listed(&rows, LISTED, ", ")
-    ))
+        .collect()
 }
 
 /// A sentence beside the numbers.
@@ -242,6 +250,39 @@ mod tests {
             [Remark::note(
                 "skipped 22 frames: 20 arp, 2 ether type 0x88cc".into()
             )]
+        );
+    }
+
+    #[test]
+    fn servers_are_counted_once_and_without_what_every_home_has() {
+        let mut home = sample::evening();
+        assert_eq!(servers(&home.flows).get("unknown-1"), Some(&2));
+        let twice = home.flows[3].clone();
+        let mut resolver = twice.clone();
+        resolver.remote = "192.0.2.53".into();
+        resolver.remote_port = 53;
+        home.flows.extend([twice, resolver]);
+        assert_eq!(servers(&home.flows).get("unknown-1"), Some(&2));
+    }
+
+    #[test]
+    fn a_caveat_that_repeats_a_remark_is_said_once() {
+        let mut home = sample::scored();
+        home.caveats
+            .push("rest.pcap: ends within record 8, at byte 1,234".into());
+        let texts: Vec<String> = remarks(&home)
+            .into_iter()
+            .map(|remark| remark.text)
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "rest.pcap: ends within record 8, at byte 1,234",
+                "skipped 22 frames: 20 arp, 2 ether type 0x88cc",
+                "damage within 3 packets: 3 dns: cut",
+                "beyond what the tables hold: 1,000,000 flows",
+                "the clock ran backwards 2 times",
+            ]
         );
     }
 

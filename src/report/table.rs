@@ -43,6 +43,18 @@ pub fn write(
         };
         writeln!(out, "{}", style.paint(paint, &remark.text))?;
     }
+    let activities = inference
+        .devices
+        .iter()
+        .map(|device| device.activities.len() as u64)
+        .sum();
+    if view == View::Infer && activities > 0 {
+        let hint = format!(
+            "{}; --format csv lists when each began and ended.",
+            human::activities(activities)
+        );
+        writeln!(out, "{}", style.paint(Paint::Faint, &hint))?;
+    }
     let closing = match view {
         View::Infer => summary::closing(inference),
         View::Devices => "Scores, 0 to 1, say how well the evidence supports the name; what no fingerprint knows stays unknown.".into(),
@@ -119,11 +131,7 @@ fn evidence(inference: &Inference, style: Style, out: &mut dyn Write) -> io::Res
         };
         if device.evidence.is_empty() {
             let servers = servers.get(device.id.as_str()).copied().unwrap_or(0);
-            add(
-                summary::evidence(device, servers),
-                String::new(),
-                String::new(),
-            );
+            add("none".into(), summary::strangers(servers), String::new());
         }
         for evidence in device.evidence.iter().take(EVIDENCE) {
             let value = human::clipped(&line(&evidence.value), LONGEST);
@@ -138,6 +146,7 @@ fn evidence(inference: &Inference, style: Style, out: &mut dyn Write) -> io::Res
         columns.drop("ADDRESS");
         columns.drop("MAC");
     }
+    columns.spare(&["MAC", "ADDRESS"]);
     columns.write(style, out)
 }
 
@@ -192,6 +201,7 @@ fn flows(inference: &Inference, style: Style, out: &mut dyn Write) -> io::Result
     if inference.flows.iter().all(|flow| flow.folded.is_none()) {
         columns.drop("FLOWS");
     }
+    columns.spare(&["LASTS", "FIRST (UTC)", "LOCAL", "PROTOCOL", "PACKETS"]);
     columns.write(style, out)
 }
 
@@ -348,7 +358,7 @@ mod tests {
 
     #[test]
     fn lines_fit_the_terminal() {
-        for (view, width) in [(View::Infer, 80), (View::Devices, 80), (View::Flows, 120)] {
+        for (view, width) in [(View::Infer, 60), (View::Devices, 60), (View::Flows, 80)] {
             let style = Style {
                 color: false,
                 width: Some(width),
@@ -358,7 +368,7 @@ mod tests {
             let rows = text
                 .lines()
                 .skip(1)
-                .take_while(|row| !row.starts_with("skipped"));
+                .take_while(|row| !row.starts_with("skipped") && !row.contains("not shown"));
             for row in rows {
                 assert!(row.chars().count() <= usize::from(width), "{row:?}");
             }

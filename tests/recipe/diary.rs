@@ -1,7 +1,8 @@
 //! What happened that evening, as the people who lived it would tell; the labels are written from this page.
 //!
-//! Nobody is home at 20:30. Somebody comes in at 20:51:57, a lamp and a heater go on, the speaker is asked things, the hall
-//! camera sees people pass, and at 22:28 the house is asleep. All invented.
+//! Nobody is home at 20:30, when the power comes back and several devices connect anew. Somebody comes in at 20:51:57, a lamp
+//! and a heater go on, the speaker is asked things, the hall camera sees people pass, and at 22:28 the house is asleep. All
+//! invented.
 //!
 //! Weights give each activity its rate, in thousandths of the device's mean. They are chosen so that the standard deviation
 //! of the rates is that which the paper gives (section 6.2): 4.7 % of the mean for the WeMo switch, 59.2 % for the Echo,
