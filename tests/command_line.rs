@@ -431,7 +431,7 @@ fn a_terminal_gets_colours_and_lines_that_fit_and_no_color_is_heeded() {
         let mut script = std::process::Command::new("script");
         script.args([
             "-qec",
-            &format!("stty rows 40 cols 70; '{binary}' infer {LAN}"),
+            &format!("stty rows 40 cols 80; '{binary}' infer {LAN}"),
             "/dev/null",
         ]);
         script
@@ -455,5 +455,5 @@ fn a_terminal_gets_colours_and_lines_that_fit_and_no_color_is_heeded() {
         .lines()
         .take_while(|line| !line.starts_with("skipped"));
     let widest = table.map(|line| line.trim_end().chars().count()).max();
-    assert!(widest <= Some(70), "{widest:?}\n{plain}");
+    assert!(widest <= Some(80), "{widest:?}\n{plain}");
 }
