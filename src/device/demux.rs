@@ -70,6 +70,7 @@ pub fn demultiplex(flows: &[FlowFacts], hosts: &[Host], catalog: &Catalog) -> Ve
             },
         }
     }
+    narrow(&mut ambiguous, hosts, catalog);
     for (at, mut one) in ambiguous {
         // Of several products, one that is already known to be in the home is the simplest explanation.
         let at_home = |index: &FingerprintIndex| {
@@ -92,6 +93,71 @@ pub fn demultiplex(flows: &[FlowFacts], hosts: &[Host], catalog: &Catalog) -> Ve
         findings.push((at, one));
     }
     group(findings, hosts)
+}
+
+/// Hosts that may be the same products of one vendor are taken for one device, so that what the one is not, the others are
+/// not either; unless they are certainly different hosts.
+fn narrow(ambiguous: &mut [(usize, Finding)], hosts: &[Host], catalog: &Catalog) {
+    struct Common {
+        set: Vec<FingerprintIndex>,
+        members: Vec<usize>,
+    }
+    let vendor = |index: &FingerprintIndex| catalog.get(*index).map(|one| one.vendor.as_str());
+    let apart = |a: usize, b: usize| match (hosts.get(a), hosts.get(b)) {
+        (Some(a), Some(b)) => a.differs_from(b),
+        _ => true,
+    };
+    let mut all: Vec<Common> = Vec::new();
+    let mut order: Vec<usize> = (0..ambiguous.len()).collect();
+    let set_of = |(_, one): &(usize, Finding)| match &one.verdict {
+        Verdict::Ambiguous(set) => set.clone(),
+        _ => Vec::new(),
+    };
+    order.sort_by_key(|&place| ambiguous.get(place).map_or(0, |one| set_of(one).len()));
+    for place in order {
+        let Some(one) = ambiguous.get(place) else {
+            continue;
+        };
+        let (host, set) = (one.0, set_of(one));
+        let one_vendor = set
+            .iter()
+            .all(|index| vendor(index) == set.first().and_then(vendor));
+        let shared = |common: &Common| -> Vec<FingerprintIndex> {
+            let both = common.set.iter().filter(|index| set.contains(index));
+            both.copied().collect()
+        };
+        let known = all.iter_mut().find(|common| {
+            one_vendor
+                && !shared(common).is_empty()
+                && common.members.iter().all(|&member| {
+                    ambiguous
+                        .get(member)
+                        .is_some_and(|(other, _)| !apart(host, *other))
+                })
+        });
+        match known {
+            Some(common) => {
+                common.set = shared(common);
+                common.members.push(place);
+            }
+            None => all.push(Common {
+                set,
+                members: vec![place],
+            }),
+        }
+    }
+    for common in all {
+        for member in common.members {
+            if let Some((_, one)) = ambiguous.get_mut(member) {
+                one.candidates
+                    .retain(|(index, _)| common.set.contains(index));
+                one.verdict = match common.set.as_slice() {
+                    &[only] => Verdict::Settled(only),
+                    _ => Verdict::Ambiguous(common.set.clone()),
+                };
+            }
+        }
+    }
 }
 
 /// Decides the hosts one learned fingerprint clearly explains, the surest first.

@@ -208,7 +208,8 @@ fn evidence(case: &Case<'_>, flows: &[FlowFacts]) -> Vec<(ClueKind, Evidence)> {
             note(ClueKind::Called(*kind), name.to_string(), at);
         }
         if flow.called.is_empty() {
-            for told in flow.looked_up.iter().filter(|told| told.first <= at) {
+            // Also those looked up later: a connection older than the capture is looked up anew sooner or later.
+            for told in &flow.looked_up {
                 note(ClueKind::LookedUp, told.name.to_string(), told.first);
             }
         }

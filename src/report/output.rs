@@ -190,8 +190,7 @@ pub fn write_whole(
         .map_err(|source| OutputError::Folder {
             path: shown(),
             folder: folder.display().to_string(),
-            // The message of tempfile's own error names the file it tried; the path above is enough.
-            source: source.kind().into(),
+            source: cause(source),
         })?;
     if let Some(old) = old {
         file.as_file()
@@ -207,6 +206,13 @@ pub fn write_whole(
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// The system's words without tempfile's, which name a file nobody knows.
+fn cause(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let system = text.split(" at path ").next().unwrap_or(&text);
+    io::Error::new(error.kind(), system)
 }
 
 #[cfg(test)]
@@ -334,7 +340,10 @@ mod tests {
             error.to_string(),
             format!("{place}/nowhere/v.json: cannot be written, as its folder {place}/nowhere takes no new file; make the folder, or choose another")
         );
-        assert_eq!(error.source().unwrap().to_string(), "entity not found");
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "No such file or directory (os error 2)"
+        );
     }
 
     #[test]

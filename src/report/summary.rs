@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of a list in words; the rest is counted.
 const LISTED: usize = 6;
+/// Ports of DNS, DHCP, time, and discovery on the local network (IANA's registry of service names and ports).
+const EVERYBODYS: [u16; 9] = [53, 67, 68, 123, 546, 547, 1900, 5353, 5355];
 /// Addresses of a home in the headline.
 const ADDRESSES: usize = 3;
 
@@ -75,9 +77,14 @@ pub fn strangers(servers: usize) -> String {
 }
 
 /// How many distinct servers each device talks to: by name, or by address where there is none.
+///
+/// What every home has (resolver, time server, DHCP, discovery) is no sign of anything, and not counted.
 pub fn servers(flows: &[Flow]) -> BTreeMap<&str, usize> {
     let mut servers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for flow in flows {
+    for flow in flows
+        .iter()
+        .filter(|flow| !EVERYBODYS.contains(&flow.remote_port))
+    {
         if let Some(device) = &flow.device {
             let server = flow.domain.as_ref().unwrap_or(&flow.remote);
             servers.entry(device).or_default().insert(server);
@@ -244,6 +251,18 @@ mod tests {
                 "skipped 22 frames: 20 arp, 2 ether type 0x88cc".into()
             )]
         );
+    }
+
+    #[test]
+    fn servers_are_counted_once_and_without_what_every_home_has() {
+        let mut home = sample::evening();
+        assert_eq!(servers(&home.flows).get("unknown-1"), Some(&2));
+        let twice = home.flows[3].clone();
+        let mut resolver = twice.clone();
+        resolver.remote = "192.0.2.53".into();
+        resolver.remote_port = 53;
+        home.flows.extend([twice, resolver]);
+        assert_eq!(servers(&home.flows).get("unknown-1"), Some(&2));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A MUD file as a fingerprint.
 
-use super::super::catalog::{Catalog, NameMatch, Rule};
-use super::super::fingerprint::{Address, Day, Fingerprint, Port};
-use super::super::naming::{is_everybodys, kind, slug};
 use super::{
     day, is_host_name, is_servers, Ace, Acl, File, Ip, Matches, Mud, MudError, Policy, PortMatch,
     Transport, Way, DOCUMENTATION, MUD_FILE, NO_DAY, TCP, UDP, UPDATED,
 };
+use crate::device::catalog::{Catalog, NameMatch, Rule};
+use crate::device::fingerprint::{Address, Day, Fingerprint, Port};
+use crate::device::naming::{is_everybodys, kind, slug};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
