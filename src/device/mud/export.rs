@@ -1,11 +1,11 @@
 //! A fingerprint as a MUD file.
 
-use super::super::fingerprint::{Address, Fingerprint, Port};
-use super::{
+use super::file::{
     day_of, is_host_name, is_servers, url_of, AccessLists, Ace, Aces, Acl, Acls, Actions, File, Ip,
     ListName, Matches, Mud, MudError, Policy, PortMatch, Transport, Way, DOCUMENTATION, NO_DAY,
     TCP, UDP,
 };
+use crate::device::fingerprint::{Address, Fingerprint, Port};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 
