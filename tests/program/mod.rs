@@ -4,26 +4,73 @@
 
 use assert_cmd::Command;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Nothing in these tests may take longer, also where others keep the machine busy.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The folder of the fixtures, from where the program is run, so that reports name files and no folders.
 pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// A real capture or what belongs to one. They are no part of the project: `STP_AUDIT_DATA` names their folder, else
-/// `../shared/data` is tried. Where the file is absent, a line says so.
+/// The folder of real captures: `STP_AUDIT_DATA`, else `../shared/data`. They are no part of the project; where they are
+/// absent, a line says so.
+pub fn data() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let folder = std::env::var_os("STP_AUDIT_DATA").map_or_else(beside, PathBuf::from);
+    there(folder)
+}
+
+/// A real capture, or what belongs to one.
 pub fn real(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("STP_AUDIT_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
-    let there = path.exists();
-    if !there {
+    there(data()?.join(name))
+}
+
+fn there(path: PathBuf) -> Option<PathBuf> {
+    if !path.exists() {
         println!("skipped: {} is absent", path.display());
+        return None;
     }
-    there.then_some(path)
+    Some(path)
+}
+
+/// The program with its first words, as the standard library starts it.
+pub fn stp_audit(arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stp-audit"));
+    command.args(arguments);
+    command
+}
+
+/// How a run with a JSON report ended.
+pub struct Ran {
+    /// Exit code; none after a signal.
+    pub code: Option<i32>,
+    /// The JSON report, where one was written.
+    pub report: Option<Value>,
+    /// Standard error.
+    pub said: String,
+}
+
+/// `infer INPUT --format json` with more arguments.
+pub fn infer<S: AsRef<OsStr>>(input: &Path, more: &[S]) -> Ran {
+    let mut command = stp_audit(&["infer", "--format", "json"]);
+    command.arg(input).args(more);
+    let output = Command::from_std(command)
+        .timeout(PATIENCE)
+        .output()
+        .unwrap();
+    let report = match output.stdout.is_empty() {
+        true => None,
+        false => Some(serde_json::from_slice(&output.stdout).unwrap()),
+    };
+    Ran {
+        code: output.status.code(),
+        report,
+        said: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// The program, not started yet, away from the terminal and the settings of whoever runs the tests.
@@ -71,7 +118,7 @@ impl Run {
 }
 
 /// Runs the program with these arguments.
-pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
+pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     Run::of(program().args(arguments).output().unwrap())
 }
 

@@ -1,6 +1,6 @@
 //! A fingerprint as a MUD file.
 
-use super::{
+use super::file::{
     day_of, is_host_name, is_servers, url_of, AccessLists, Ace, Aces, Acl, Acls, Actions, File, Ip,
     ListName, Matches, Mud, MudError, Policy, PortMatch, Transport, Way, DOCUMENTATION, NO_DAY,
     TCP, UDP,

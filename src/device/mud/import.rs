@@ -1,8 +1,8 @@
 //! A MUD file as a fingerprint.
 
-use super::{
+use super::file::{
     day, is_host_name, is_servers, Ace, Acl, File, Ip, Matches, Mud, MudError, Policy, PortMatch,
-    Transport, Way, DOCUMENTATION, MUD_FILE, NO_DAY, TCP, UDP, UPDATED,
+    Transport, Way, DOCUMENTATION, LARGEST, MUD_FILE, NO_DAY, TCP, UDP, UPDATED,
 };
 use crate::device::catalog::{Catalog, NameMatch, Rule};
 use crate::device::fingerprint::{Address, Day, Fingerprint, Port};
@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::net::IpAddr;
 
-/// Largest file read, in bytes.
-pub const LARGEST: usize = 4 << 20;
 /// Names, and networks, kept of one file.
 const KEPT: usize = 4096;
 /// Ports of a range that are listed one by one; a wider range is no service.

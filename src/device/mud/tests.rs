@@ -1,5 +1,7 @@
+use super::file::*;
 use super::*;
 use crate::device::catalog::Catalog;
+use crate::device::fingerprint::Fingerprint;
 use crate::device::fingerprint::{Address, Port};
 use serde_json::{json, Value};
 use std::collections::BTreeSet;
