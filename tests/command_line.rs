@@ -333,6 +333,13 @@ fn a_report_that_cannot_be_written_is_4_and_leaves_no_part() {
     ] {
         let run = run(["infer", LAN, flag, &target]).ends(4);
         assert!(
+            run.err.contains("/nowhere/v.") && run.err.contains("No such file"),
+            "{}",
+            run.err
+        );
+        // Other reports of the run stand.
+        assert_eq!(run.out.is_empty(), flag == "--rates");
+        assert!(
             run.err.contains("make the folder, or choose another"),
             "{}",
             run.err
@@ -378,20 +385,22 @@ fn rates_add_up_to_the_bytes_of_each_device() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_error() {
-    for format in ["table", "json", "jsonl"] {
-        let mut child = std::process::Command::new(program().get_program())
-            .args(["flows", LAN, "--format", format])
-            .current_dir(fixtures())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = [0; 1];
-        let mut out = child.stdout.take().unwrap();
-        out.read_exact(&mut first).unwrap();
-        drop(out);
-        let run = Run::of(child.wait_with_output().unwrap());
-        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{format}");
+    for format in ["table", "json", "jsonl", "csv", "md"] {
+        // Gone after a first byte, or before there was any.
+        for bytes in [1, 0] {
+            let mut child = std::process::Command::new(program().get_program())
+                .args(["flows", LAN, "--format", format])
+                .current_dir(fixtures())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut out = child.stdout.take().unwrap();
+            out.read_exact(&mut vec![0; bytes]).unwrap();
+            drop(out);
+            let run = Run::of(child.wait_with_output().unwrap());
+            assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{format}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Manual pages and completions come from the one definition of the command line, and follow it.
 //!
-//! `UPDATE_MAN=1 cargo test --test manual` writes the pages under man/ anew.
+//! `make man`, or `UPDATE_MAN=1 cargo test --test manual`, writes the pages under man/ anew.
 
 mod program;
 

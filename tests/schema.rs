@@ -3,7 +3,7 @@
 mod program;
 
 use jsonschema::Validator;
-use program::{line, real, run};
+use program::{fixtures, line, real, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -161,6 +161,8 @@ fn the_fixtures_reports_are_as_the_schema_says() {
             let words = format!("{command} {rest} --format json");
             let document = line(&words).ends(0).json();
             assert_eq!(document["schema"], format!("stp-audit/{command}/1"));
+            let scored = command == "infer" && rest.contains("--labels");
+            assert_eq!(document["truth"].is_object(), scored, "{words}");
             check(&validator, &words, &document);
         }
     }
@@ -169,6 +171,24 @@ fn the_fixtures_reports_are_as_the_schema_says() {
         .ends(3)
         .json();
     check(&validator, "header-only", &document);
+}
+
+#[test]
+fn reports_of_malformed_captures_are_as_the_schema_says() {
+    let validator = validator();
+    let mut reported = 0;
+    for entry in std::fs::read_dir(fixtures().join("malformed")).unwrap() {
+        let path = entry.unwrap().path();
+        let run = run(["infer", path.to_str().unwrap(), "--format", "json"]);
+        // What is no capture at all has no report, but a message.
+        if run.out.is_empty() {
+            assert!(!run.err.is_empty(), "{}", path.display());
+        } else {
+            check(&validator, &path.display().to_string(), &run.json());
+            reported += 1;
+        }
+    }
+    assert!(reported > 40, "{reported}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub fn read(
         Some(signal) => stopped(signal, inputs),
         None => error.into(),
     })?;
-    let progress = Progress::new(reader.total_bytes(), common.quiet);
+    let mut progress = Progress::new(reader.total_bytes(), common.quiet);
     let mut observer = Observer::new(settings);
     let mut failure = None;
     let mut signal = None;
