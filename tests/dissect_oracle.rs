@@ -426,14 +426,14 @@ proptest! {
             };
             observer.watch(&frame);
         }
-        let observed = observer.finish();
+        let mut observed = observer.finish();
         let census = &observed.census;
         let skipped: u64 = census.skipped.values().sum();
         prop_assert_eq!(census.read, frames.len() as u64);
         prop_assert_eq!(census.ipv4 + census.ipv6 + skipped, census.read);
         let home = Home::find(&observed.flows, None, &home);
         let catalog = Catalog::default();
-        let inventory = inventory::take(&observed, &home, &catalog);
+        let inventory = inventory::take(&mut observed, &home, &catalog);
         prop_assert_eq!(inventory.owners.len(), observed.flows.len());
         for device in &inventory.devices {
             prop_assert!(detect(&device.series, observed.window.unwrap(), &Parameters::default()).is_ok());
