@@ -350,7 +350,7 @@ enum Agreed {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A packet is read as it was made, by both alike.
     #[test]

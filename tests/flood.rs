@@ -75,7 +75,9 @@ fn a_flood_fills_no_memory_and_hides_no_device() {
     let activities = named[0]["activities"].as_array().unwrap().len();
     assert!(activities >= 8, "{activities} activities of eight");
 
-    let count = |table: &str| evicted[table].as_u64().unwrap_or(0);
     println!("{activities} activities, {} devices", devices.len());
-    assert!(count("flows") > 0, "{evicted}");
+    for table in ["flows folded", "flows lost", "names"] {
+        let count = evicted[table].as_u64().unwrap_or(0);
+        assert!(count > SPOOFED / 2, "{table}: {evicted}");
+    }
 }

@@ -1,14 +1,15 @@
-//! A MUD file as RFC 8520 and RFC 8519 shape it, and what can be wrong with one.
+//! The file itself: its parts as RFC 8520 and RFC 8519 name them, why it could not be read or written, and what its
+//! values may be.
 
 use crate::device::fingerprint::{Day, Fingerprint};
 use crate::flow::home::{is_group, is_private};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Largest file read, in bytes.
-pub const LARGEST: usize = 4 << 20;
 /// How the source of an imported fingerprint begins; the file's `mud-url` follows.
 pub const MUD_FILE: &str = "MUD file ";
+/// Largest file read, in bytes.
+pub const LARGEST: usize = 4 << 20;
 /// What stands between that URL and the file's day.
 pub(super) const UPDATED: &str = " of ";
 /// Where a fingerprint's MUD file is said to lie when nobody has said where it does: a domain kept for documentation
@@ -17,11 +18,11 @@ pub(super) const DOCUMENTATION: &str = "https://mud.example/";
 /// When a file whose day nobody knows was last updated: before there were any devices, so that nobody takes it for news.
 pub(super) const NO_DAY: Day = Day(jiff::civil::Date::constant(1970, 1, 1));
 /// Longest host name (RFC 1035, 253 characters without the final dot).
-pub(super) const LONGEST_NAME: usize = 253;
+const LONGEST_NAME: usize = 253;
 /// Longest label of one.
-pub(super) const LONGEST_LABEL: usize = 63;
+const LONGEST_LABEL: usize = 63;
 /// Networks wider than these hold millions of other people's servers.
-pub(super) const WIDEST: [u8; 2] = [8, 16];
+const WIDEST: [u8; 2] = [8, 16];
 /// IANA protocol numbers.
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;

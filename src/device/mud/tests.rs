@@ -1,8 +1,7 @@
-use super::file::*;
+use super::file::is_host_name;
 use super::*;
 use crate::device::catalog::Catalog;
-use crate::device::fingerprint::Fingerprint;
-use crate::device::fingerprint::{Address, Port};
+use crate::device::fingerprint::{Address, Fingerprint, Port};
 use serde_json::{json, Value};
 use std::collections::BTreeSet;
 
