@@ -8,8 +8,10 @@ use crate::cli::signals::Signals;
 use crate::flow::observer::{Observed, Observer, Settings};
 use std::path::PathBuf;
 
-/// Frames between two looks at the clock and the signals.
+/// Frames between two looks at the clock and the signals: of files, which come by the million a second, and of pipes, whose
+/// reader wants to see that something comes.
 const BETWEEN_LOOKS: u32 = 1 << 14;
+const BETWEEN_LOOKS_AT_PIPES: u32 = 1 << 6;
 
 /// What was read.
 pub struct Read {
@@ -43,6 +45,10 @@ pub fn read(
         None => error.into(),
     })?;
     let mut progress = Progress::new(reader.total_bytes(), common.quiet);
+    let between_looks = match reader.total_bytes() {
+        Some(_) => BETWEEN_LOOKS,
+        None => BETWEEN_LOOKS_AT_PIPES,
+    };
     let mut observer = Observer::new(settings);
     let mut failure = None;
     let mut signal = None;
@@ -57,7 +63,7 @@ pub fn read(
             }
         }
         count += 1;
-        if count == BETWEEN_LOOKS {
+        if count == between_looks {
             count = 0;
             progress.at(reader.bytes_read());
             signal = signals.came();
