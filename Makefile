@@ -23,7 +23,7 @@ demo:
 
 # Examples in the documentation first: what is printed last is what the tests came to.
 test:
-	@.ci/setup gcc libpcap-dev -- tshark
+	@.ci/setup gcc libpcap-dev -- tshark strace
 	$(CARGO) test --locked --doc
 	$(CARGO) test --locked --lib --bins --examples --tests
 
@@ -38,7 +38,8 @@ man:
 
 fixtures:
 	@.ci/setup gcc libpcap-dev
-	UPDATE_FIXTURES=1 $(CARGO) test --locked --test fixtures
+	UPDATE_FIXTURES=1 $(CARGO) test --locked --test fixtures every_file
+	UPDATE_FIXTURES=1 $(CARGO) test --locked --test picture
 
 # Built before, where it is root who installs and has no cargo.
 install:

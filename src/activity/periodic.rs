@@ -10,7 +10,7 @@
 //! b beats on d due slots would one then expect whose gaps are off by u_1 .. u_{b-1} periods with squares that sum to at most
 //! r²? There are N! / (N - b)! ways to put bursts on beats and C(d - 2, b - 2) ways to leave slots empty; first and last beat
 //! settle the period, each of the b - 2 others falls near its slot with density 1 / s, and their offsets fill at most the
-//! (b - 2)-ball of radius r. That number, over all trains tried in the series, must stay under [`CHANCE`].
+//! (b - 2)-ball of radius r. That number, over all trains tried in the series, must stay under `CHANCE`.
 
 use super::bursts::{classes, loudness, Bursts, Element};
 use crate::rate::Cell;

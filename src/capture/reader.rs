@@ -54,10 +54,11 @@ impl Reader {
         let chunk = chunk(inputs.len());
         let sources = inputs.iter().map(|path| {
             let name = path.display().to_string();
-            let (origin, size) = stored::open(path, options.stop.as_ref()).map_err(|source| CaptureError::Open {
-                path: name.clone(),
-                source,
-            })?;
+            let (origin, size) =
+                stored::open(path, options.stop.as_ref()).map_err(|source| CaptureError::Open {
+                    path: name.clone(),
+                    source,
+                })?;
             Source::open(name, origin, size, options.hash, chunk)
         });
         Self::new(sources.collect::<Result<_, _>>()?, filter)

@@ -86,10 +86,8 @@ mod tests {
     fn an_end_is_an_end() {
         let (ours, theirs) = io::pipe().unwrap();
         drop(theirs);
-        let mut waiting = Waiting::new(
-            File::from(std::os::fd::OwnedFd::from(ours)),
-            Arc::default(),
-        );
+        let mut waiting =
+            Waiting::new(File::from(std::os::fd::OwnedFd::from(ours)), Arc::default());
         assert_eq!(waiting.read(&mut [0; 8]).unwrap(), 0);
     }
 }

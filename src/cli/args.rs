@@ -46,10 +46,10 @@ pub struct Cli {
 #[command(next_help_heading = "Everywhere")]
 pub struct Common {
     /// Seed of every random draw; the same seed gives the same bytes, whatever --jobs
-    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = seed)]
+    #[arg(long, global = true, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Threads to use at most [default: one per processor]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// No progress and no remarks on standard error; errors are still told
     #[arg(long, short, global = true)]
@@ -115,7 +115,7 @@ pub struct InferArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub fingerprints: Vec<PathBuf>,
     /// Flows listed one by one; more are folded by server, and counted
-    #[arg(long, value_name = "N", default_value_t = crate::flow::observer::FLOWS_LISTED, value_parser = flows)]
+    #[arg(long, value_name = "N", default_value_t = crate::flow::observer::FLOWS_LISTED, allow_negative_numbers = true, value_parser = flows)]
     pub max_flows: usize,
     /// Accept an input that ends within a record: exit 0 instead of 5
     #[arg(long)]

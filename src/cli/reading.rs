@@ -42,7 +42,7 @@ pub fn read(
         Some(signal) => stopped(signal, inputs),
         None => error.into(),
     })?;
-    let progress = Progress::new(reader.total_bytes(), common.quiet);
+    let mut progress = Progress::new(reader.total_bytes(), common.quiet);
     let mut observer = Observer::new(settings);
     let mut failure = None;
     let mut signal = None;
@@ -78,7 +78,10 @@ pub fn read(
 
 /// A signal came while the first bytes of an input were waited for.
 fn stopped(signal: u8, inputs: &[PathBuf]) -> anyhow::Error {
-    let names: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = inputs
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     anyhow::Error::new(Told {
         exit: Exit::Signal(signal),
         message: format!(

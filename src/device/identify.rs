@@ -189,8 +189,8 @@ fn mass(strength: f64) -> f64 {
 
 /// Splits the trust in a vendor among its fingerprints.
 ///
-/// A card says whose the device is, not which: where only the vendor-wide fingerprint lists it, and a product's own names
-/// were seen, it bears on the vendor alone.
+/// A card, or what a device calls itself at home, says whose it is, not which: where only the vendor-wide fingerprint lists
+/// it, and a product's own servers were seen, it bears on the vendor alone.
 fn split(
     catalog: &Catalog,
     evidence: &[Evidence],
@@ -200,12 +200,17 @@ fn split(
 ) -> Vec<Candidate> {
     let is_wide =
         |index: &FingerprintIndex| catalog.get(*index).is_some_and(Fingerprint::is_vendor_wide);
-    let is_card = |item: &Item| {
-        item.from.iter().all(|at| {
-            evidence
-                .get(*at)
-                .is_some_and(|e| e.kind == EvidenceKind::Oui)
-        })
+    let is_badge = |item: &Item| {
+        item.from
+            .iter()
+            .filter_map(|at| evidence.get(*at))
+            .all(|one| {
+                use EvidenceKind as Kind;
+                matches!(
+                    one.kind,
+                    Kind::Oui | Kind::DhcpHost | Kind::DhcpVendor | Kind::Mdns
+                )
+            })
     };
     let all: Vec<(&Item, Vec<FingerprintIndex>)> = items
         .iter()
@@ -217,10 +222,10 @@ fn split(
         .collect();
     let product_seen = all
         .iter()
-        .any(|(item, mine)| !is_card(item) && mine.iter().any(|index| !is_wide(index)));
+        .any(|(item, mine)| !is_badge(item) && mine.iter().any(|index| !is_wide(index)));
     let mut masses: BTreeMap<FingerprintIndex, f64> = BTreeMap::new();
     for (item, mine) in &all {
-        if product_seen && is_card(item) && mine.iter().all(is_wide) {
+        if product_seen && is_badge(item) && mine.iter().all(is_wide) {
             continue;
         }
         for index in mine {

@@ -5,23 +5,29 @@ use crate::inference::{Candidate, Device};
 
 /// Candidates within this share of the best one's score are as likely as it, and named beside it.
 const AS_LIKELY: f64 = 0.9;
-/// Names shown of a set.
+/// Names shown of a set, as many as fit this width.
 const SHOWN: usize = 3;
+const WIDE: usize = 48;
 
 /// `Belkin WeMo Switch`; `Nest Cam {Indoor|IQ}` where several are equally likely; the id where none is known.
 pub fn device_name(device: &Device) -> String {
     let likely = likely(&device.candidates);
-    let shown: Vec<&str> = likely
-        .iter()
-        .take(SHOWN)
-        .map(|one| one.name.as_str())
-        .collect();
-    let name = match likely.len().saturating_sub(SHOWN) {
-        _ if shown.is_empty() => device.id.clone(),
-        0 => families(&shown),
-        more => format!("{} +{more} more", families(&shown)),
+    let name = |shown: usize| {
+        let names: Vec<&str> = likely
+            .iter()
+            .take(shown)
+            .map(|one| one.name.as_str())
+            .collect();
+        match likely.len().saturating_sub(shown) {
+            0 => families(&names),
+            more => format!("{} +{more} more", families(&names)),
+        }
     };
-    line(&name)
+    if likely.is_empty() {
+        return line(&device.id);
+    }
+    let fitting = (1..=SHOWN).rev().map(name).find(|name| name.len() <= WIDE);
+    line(&fitting.unwrap_or_else(|| name(1)))
 }
 
 /// The candidates that are as likely as the best.
