@@ -379,7 +379,13 @@ fn signs(attribution: &Attribution, observed: &Observed, own: &[usize]) -> Vec<S
     match &attribution.verdict {
         Verdict::Unknown(common) => vec![Sign {
             kind: "common".into(),
-            value: common.clone(),
+            value: match own.len() {
+                // The words tell one unknown host from another; a reader needs to know what ties its flows.
+                2.. if common.starts_with("one host") => {
+                    format!("{} flows on one packet counter", own.len())
+                }
+                _ => common.clone(),
+            },
             at: start,
         }],
         _ => attribution

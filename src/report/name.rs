@@ -18,9 +18,14 @@ pub fn device_name(device: &Device) -> String {
             .take(shown)
             .map(|one| one.name.as_str())
             .collect();
-        match likely.len().saturating_sub(shown) {
-            0 => families(&names),
-            more => format!("{} +{more} more", families(&names)),
+        match (likely.len().saturating_sub(shown), names.as_slice()) {
+            (0, _) => families(&names),
+            // One of a set alone would read as if it were the answer.
+            (more, [only]) => match only.split_once(' ') {
+                Some((vendor, product)) => format!("{vendor} {{{product}|{more} more}}"),
+                None => format!("{{{only}|{more} more}}"),
+            },
+            (more, _) => format!("{} +{more} more", families(&names)),
         }
     };
     if likely.is_empty() {
