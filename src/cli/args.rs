@@ -114,7 +114,7 @@ pub struct InferArgs {
     /// More fingerprints: a folder of TOML files (repeat); they go beside the built-in ones
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub fingerprints: Vec<PathBuf>,
-    /// Flows listed one by one; more are folded by server, and counted
+    /// Flows listed one by one, about 1 KB of memory each; more are folded by server, and counted
     #[arg(long, value_name = "N", default_value_t = crate::flow::observer::FLOWS_LISTED, allow_negative_numbers = true, value_parser = flows)]
     pub max_flows: usize,
     /// Accept an input that ends within a record: exit 0 instead of 5

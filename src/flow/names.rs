@@ -187,9 +187,11 @@ impl NameBook {
         let Some(asked) = asked else { return };
         asked.last = asked.last.max(at);
         let full = asked.sightings.len() >= NAMES_A_HOST;
-        let known = asked.sightings.iter_mut().find(|sighting| {
-            sighting.kind == kind && (Arc::ptr_eq(&sighting.name, name) || sighting.name == *name)
-        });
+        let overflown = self.distinct.len() >= NAMES_AT_MOST;
+        let known = asked
+            .sightings
+            .iter_mut()
+            .find(|sighting| sighting.kind == kind && same(&sighting.name, name, overflown));
         match known {
             Some(sighting) => {
                 sighting.at = sighting.at.min(at);
@@ -245,9 +247,9 @@ impl NameBook {
         );
         self.evicted += lost;
         let Some(answers) = answers else { return };
+        let overflown = self.distinct.len() >= NAMES_AT_MOST;
         let known = answers.iter_mut().find(|known| {
-            known.asker == answer.asker
-                && (Arc::ptr_eq(&known.name, &answer.name) || known.name == answer.name)
+            known.asker == answer.asker && same(&known.name, &answer.name, overflown)
         });
         match known {
             Some(known) => {
@@ -321,6 +323,11 @@ impl NameBook {
         names.sort_unstable();
         names
     }
+}
+
+/// Whether two names are one. Every name has one shared copy, until there are too many to share.
+fn same(a: &Arc<str>, b: &Arc<str>, overflown: bool) -> bool {
+    Arc::ptr_eq(a, b) || overflown && a == b
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub const FLOWS_LISTED: usize = 16_384;
 pub enum BinsFrom {
     /// At whole multiples of a bin since 1970: a second of the series is a second of the clock, in every capture.
     Clock,
-    /// At the capture's first packet, as tshark's `io,stat` has it.
+    /// At the first packet watched, as tshark's `io,stat` has it; under a filter, the first that passes.
     First,
 }
 
