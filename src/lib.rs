@@ -12,12 +12,25 @@
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
 
 pub mod activity;
+pub mod adversary;
+pub mod audit;
 pub mod capture;
 pub mod cli;
+pub mod defense;
 pub mod device;
 pub mod flow;
 pub mod inference;
+pub mod model;
 pub mod packet;
 pub mod rate;
 pub mod report;
+pub mod score;
+pub mod stats;
+pub mod stp;
+pub mod sweep;
+pub mod theory;
+pub mod threat;
+pub mod trace;
+pub mod tradeoff;
 pub mod units;
+pub mod verdict;

@@ -191,6 +191,95 @@ impl std::str::FromStr for Mac {
     }
 }
 
+/// A chance: a number from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, serde::Serialize)]
+#[serde(transparent)]
+pub struct Probability(f64);
+
+impl Probability {
+    /// What never happens.
+    pub const NEVER: Self = Self(0.0);
+    /// What always happens.
+    pub const ALWAYS: Self = Self(1.0);
+
+    /// A chance, if the number is one.
+    pub fn new(chance: f64) -> Option<Self> {
+        // Adding zero turns -0.0 into 0.0.
+        (0.0..=1.0).contains(&chance).then_some(Self(chance + 0.0))
+    }
+
+    /// The number nearest to `chance` that is a chance; none at all counts as never.
+    pub fn clamped(chance: f64) -> Self {
+        Self(chance.max(0.0).min(1.0))
+    }
+
+    /// From 0 to 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Probability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Probability {
+    type Err = String;
+
+    /// A number from 0 to 1, as `0.01`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let chance = text.trim().parse().ok().and_then(Self::new);
+        chance.ok_or_else(|| format!("`{text}` is no probability; write a number from 0 to 1"))
+    }
+}
+
+/// Bytes a second, above none and at most [`Rate::MOST`].
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, serde::Serialize)]
+#[serde(transparent)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// 100 Gbit/s: more than any home has.
+    pub const MOST: Self = Self(12.5e9);
+
+    /// A rate, if the number is one.
+    pub fn new(bytes_per_s: f64) -> Option<Self> {
+        (bytes_per_s > 0.0 && bytes_per_s <= Self::MOST.0).then_some(Self(bytes_per_s))
+    }
+
+    /// Bytes a second.
+    pub fn bytes_per_s(self) -> f64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Rate {
+    type Err = String;
+
+    /// Bytes a second with a decimal unit, as `40KB/s`, `1.5MB/s`, `800B/s`; a bare number is bytes a second.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no rate; write bytes a second above 0 and up to {:e}, as 40KB/s",
+                Self::MOST.0
+            )
+        };
+        let text = text.trim().to_ascii_lowercase();
+        let text = text.strip_suffix("/s").unwrap_or(&text).trim_end();
+        let text = text.strip_suffix('b').unwrap_or(text);
+        let (number, unit) = match text.strip_suffix(['k', 'm', 'g']) {
+            Some(number) if text.ends_with('k') => (number, 1e3),
+            Some(number) if text.ends_with('m') => (number, 1e6),
+            Some(number) => (number, 1e9),
+            None => (text, 1.0),
+        };
+        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+        Self::new(number * unit).ok_or_else(wrong)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,5 +318,27 @@ mod tests {
         assert_eq!(mac.to_string(), "24:ce:33:24:b5:cb");
         assert!("24:ce:33:24:b5".parse::<Mac>().is_err());
         assert!("24:ce:33:24:b5:cb:00".parse::<Mac>().is_err());
+    }
+
+    #[test]
+    fn chances_lie_between_never_and_always() {
+        assert_eq!("0.25".parse::<Probability>().unwrap().get(), 0.25);
+        for bad in ["-0.01", "1.01", "nan", "inf", "", "10%"] {
+            assert!(bad.parse::<Probability>().is_err(), "{bad}");
+        }
+        assert_eq!(Probability::clamped(f64::NAN), Probability::NEVER);
+        assert_eq!(Probability::clamped(7.0), Probability::ALWAYS);
+    }
+
+    #[test]
+    fn rates_are_read_with_their_unit() {
+        let rate = |text: &str| text.parse::<Rate>().map(Rate::bytes_per_s);
+        assert_eq!(rate("40KB/s"), Ok(40_000.0));
+        assert_eq!(rate("1.5 MB/s"), Ok(1_500_000.0));
+        assert_eq!(rate("800"), Ok(800.0));
+        assert_eq!(rate("800B/s"), Ok(800.0));
+        for bad in ["0", "-1", "1e30", "nan", "KB/s", ""] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -7,14 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, from the ground up; those on one floor are siblings.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 14] = [
     &["units"],
-    &["capture"],
+    &["capture", "stp", "stats", "theory"],
     &["packet"],
     &["rate"],
     &["flow"],
     &["device", "activity"],
-    &["inference"],
+    &["trace"],
+    &["threat", "model"],
+    &["defense", "adversary", "score"],
+    &["inference", "verdict"],
+    &["tradeoff"],
+    &["audit", "sweep"],
     &["report"],
     &["cli"],
 ];

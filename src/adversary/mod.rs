@@ -1,0 +1,1 @@
+//! Adversaries, one file each, and the list of them.

@@ -1,0 +1,1 @@
+//! Runs defenses against adversaries.

@@ -1,0 +1,1 @@
+//! Defenses, one file each, and the list of them.

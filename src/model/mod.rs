@@ -1,0 +1,1 @@
+//! Homes that are made up: device models and the traces they give.
