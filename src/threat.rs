@@ -234,6 +234,20 @@ pub trait Defense: Send + Sync {
     fn is_random(&self) -> bool {
         false
     }
+
+    /// What its theory promises, where it has one.
+    fn foretold(&self) -> Foretold {
+        Foretold::default()
+    }
+}
+
+/// What a defense's theory promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Foretold {
+    /// c, of an adversary who claims every padded period.
+    pub confidence: Option<f64>,
+    /// b.
+    pub overhead: Option<f64>,
 }
 
 /// A claim: somebody used a device then.

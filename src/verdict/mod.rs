@@ -3,6 +3,7 @@
 //! One value, read by every report. Field names are those of the JSON report and bear their units; what does not exist, as
 //! the confidence of an adversary who claims nothing, is `None`, `null` in JSON, and never 0 or NaN.
 
+pub use crate::stats::Interval;
 use crate::units::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -117,21 +118,6 @@ pub struct Outcome {
     /// Names and addresses that devices cannot reach any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
-}
-
-/// A share or a mean and how sure it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Interval {
-    /// The estimate.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// How often such an interval holds the truth: 0.95.
-    pub level: f64,
-    /// `wilson`, or `cluster bootstrap by trial`.
-    pub method: &'static str,
 }
 
 /// Precision among the surest claims; `None` where there is no claim.
