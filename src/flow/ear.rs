@@ -50,11 +50,16 @@ impl Ear {
     /// Whether a packet may bear a name: most flows are silent about names after their first few packets.
     #[inline(always)]
     pub fn cares(flow: &Flow, packet: &Packet<'_>) -> bool {
-        flow.patience > 0
-            || packet.protocol == Protocol::UDP
-                && [packet.source_port, packet.destination_port]
-                    .iter()
-                    .any(|port| LOCAL_TALK.contains(port))
+        flow.patience > 0 || Self::always(packet)
+    }
+
+    /// Whether its protocol and ports alone make it worth listening to, however long its flow has lasted.
+    #[inline]
+    pub fn always(packet: &Packet<'_>) -> bool {
+        packet.protocol == Protocol::UDP
+            && [packet.source_port, packet.destination_port]
+                .iter()
+                .any(|port| LOCAL_TALK.contains(port))
             || packet.source_port == DNS
             || packet.destination_port == DNS
     }

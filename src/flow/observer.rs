@@ -13,6 +13,7 @@ use crate::flow::names::NameBook;
 use crate::flow::stack::Stack;
 use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
+use crate::packet::glance::{Glance, Way};
 use crate::rate::Grid;
 use crate::units::{nanos, Span, Timestamp};
 use ipnet::IpNet;
@@ -165,25 +166,56 @@ impl Observer {
             None => self.window = Some(Span::at(frame.at)),
         }
         let bin = self.clock.index(frame.at);
-        let mut packet = Packet::blank();
-        match dissect(frame, &mut packet) {
-            Ok(()) => {
-                self.census.count(&packet);
-                self.follow(frame.at, bin, &packet);
-            }
-            Err(skip) => self.census.skip(skip),
+        let glance = Glance::of(frame);
+        let place = glance.and_then(|glance| Some((glance, self.flows.lately(&glance.way)?)));
+        let Some((glance, place)) = place else {
+            return self.meet(frame, bin, glance.map(|glance| glance.way));
+        };
+        // Nearly every packet: one more of a flow that has told all it will.
+        self.census.count_everyday(glance.length);
+        let (index, bytes) = (place.index as usize, u64::from(glance.length));
+        let Some(flow) = self.flows.count(index, place.sender, frame.at, bin, bytes) else {
+            return;
+        };
+        if place.heed || glance.flags & SYN != 0 || flow.patience > 0 || flow.traits.is_some() {
+            self.look(frame, index, place.sender);
         }
     }
 
-    #[inline]
-    fn follow(&mut self, at: Timestamp, bin: i64, packet: &Packet<'_>) {
-        let (key, sender) = FlowKey::of(packet);
+    /// Watches a frame that is not an everyday one, or the first of its flow for a while.
+    #[inline(never)]
+    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) {
+        let mut packet = Packet::blank();
+        if let Err(skip) = dissect(frame, &mut packet) {
+            return self.census.skip(skip);
+        }
+        self.census.count(&packet);
+        let (key, sender) = FlowKey::of(&packet);
         let index = match self.flows.find(&key) {
             Some(index) => index,
-            None => self.begin(at, key, sender, packet),
+            None => self.begin(frame.at, key, sender, &packet),
         };
+        if let Some(way) = way {
+            self.flows
+                .remember(way, index, sender, Ear::always(&packet));
+        }
         let bytes = u64::from(packet.length);
-        let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
+        self.flows.count(index, sender, frame.at, bin, bytes);
+        self.follow(frame.at, index, sender, &packet);
+    }
+
+    /// Looks closer at an everyday packet that was counted.
+    #[inline(never)]
+    fn look(&mut self, frame: &Frame<'_>, index: usize, sender: End) {
+        let mut packet = Packet::blank();
+        if dissect(frame, &mut packet).is_ok() {
+            self.follow(frame.at, index, sender, &packet);
+        }
+    }
+
+    /// Takes from a packet what it tells of its flow beyond its size and time.
+    fn follow(&mut self, at: Timestamp, index: usize, sender: End, packet: &Packet<'_>) {
+        let Some((key, flow)) = self.flows.at(index) else {
             return;
         };
         if let Some(traits) = &mut flow.traits {
@@ -209,7 +241,7 @@ impl Observer {
                 Heard {
                     at,
                     packet,
-                    key,
+                    key: *key,
                     sender,
                     flow,
                 },

@@ -9,6 +9,7 @@ use crate::flow::counter::CounterSlot;
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::{Answer, NameKind, Sighting};
 use crate::flow::shape::Shape;
+use crate::packet::glance::Way;
 use crate::rate::Cells;
 use crate::units::{Mac, Span, Timestamp};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const NAMES_A_FLOW: usize = 4;
 pub const PATIENCE: u8 = 100;
 /// Places of flows seen lately.
 const RECENT: usize = 1024;
+/// Places of ways packets went lately: twice as many as flows, as each has two, and again twice, so that few share one.
+const WAYS: usize = 4096;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -159,6 +162,30 @@ pub struct Lost {
     pub unbinned_bytes: u64,
 }
 
+/// Where packets that go one way belong.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    way: Way,
+    /// The flow's index; it holds until the next [`FlowTable::insert`].
+    pub index: u32,
+    /// The end of the flow's key that sends them.
+    pub sender: End,
+    /// Whether every one of them is to be looked at, whatever becomes of the flow.
+    pub heed: bool,
+}
+
+/// A place where nothing was put yet: no packet bears protocol 0 this way.
+const NOWHERE: Place = Place {
+    way: Way {
+        addresses: 0,
+        ports: 0,
+        protocol: 0,
+    },
+    index: u32::MAX,
+    sender: End::A,
+    heed: false,
+};
+
 /// Flows by key, at most so many.
 #[derive(Debug)]
 pub struct FlowTable {
@@ -166,6 +193,9 @@ pub struct FlowTable {
     /// Where flows seen lately are, by a few bits of their keys: only a hint, checked against the entry itself. It saves
     /// the hashing of most packets.
     recent: Box<[u32; RECENT]>,
+    /// The same for packets as they lie in the frame, by which way they go: it saves the making of a key as well. What
+    /// stands here is true; it is emptied when flows go.
+    ways: Box<[Place; WAYS]>,
     folded: Bounded<FlowKey, Flow>,
     bins: u64,
     lost: Lost,
@@ -177,10 +207,36 @@ impl FlowTable {
         Self {
             live: Bounded::new(cap),
             recent: Box::new([0; RECENT]),
+            ways: Box::new([NOWHERE; WAYS]),
             folded: Bounded::new(cap.saturating_mul(FOLDED_PER_LIVE)),
             bins: 0,
             lost: Lost::default(),
         }
+    }
+
+    /// Where packets that go this way belong, if one was seen lately.
+    #[inline(always)]
+    pub fn lately(&self, way: &Way) -> Option<Place> {
+        let place = self.ways[way.mix() % WAYS];
+        (place.way == *way).then_some(place)
+    }
+
+    /// Remembers where packets that go this way belong.
+    pub fn remember(&mut self, way: Way, index: usize, sender: End, heed: bool) {
+        if let Ok(index) = u32::try_from(index) {
+            self.ways[way.mix() % WAYS] = Place {
+                way,
+                index,
+                sender,
+                heed,
+            };
+        }
+    }
+
+    /// The flow at an index.
+    #[inline]
+    pub fn at(&mut self, index: usize) -> Option<(&FlowKey, &mut Flow)> {
+        self.live.at(index)
     }
 
     /// Where a flow is, if it lives. The index holds until the next [`Self::insert`].
@@ -200,6 +256,7 @@ impl FlowTable {
     pub fn insert(&mut self, key: FlowKey, flow: Flow) -> usize {
         if self.live.is_full() {
             let mut idle = self.live.evict(Flow::worth);
+            self.ways.fill(NOWHERE);
             // In order of time, so that one flow's bins follow the other's.
             idle.sort_unstable_by_key(|(key, flow)| (flow.span.start, *key));
             for (key, flow) in idle {
