@@ -108,6 +108,21 @@ impl Reader {
     #[inline(always)] // one caller; as a call, a tenth more time for the walk
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend its own buffer
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+        if self.sources.len() == 1 && self.filter.is_none() {
+            let Some(only) = self.sources.first_mut() else {
+                return Ok(None);
+            };
+            return Ok(match only.next()? {
+                true => Some(only.frame()),
+                false => None,
+            });
+        }
+        self.next_chosen()
+    }
+
+    /// The same of several inputs, or under a filter.
+    #[inline(never)]
+    fn next_chosen(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         let mut index = 0;
         loop {
             let more = match self.sources.as_mut_slice() {
@@ -127,16 +142,7 @@ impl Reader {
                 break;
             }
         }
-        Ok(self.sources.get(index).map(|source| {
-            let record = source.record();
-            Frame {
-                at: record.at,
-                link: record.link,
-                wire_len: record.wire_len,
-                data: source.data(),
-                interface: record.interface,
-            }
-        }))
+        Ok(self.sources.get(index).map(Source::frame))
     }
 
     /// Moves on the source whose record was given last, then tells which has the earliest of all.

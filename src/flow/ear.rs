@@ -15,8 +15,6 @@ use crate::units::Timestamp;
 const DNS: u16 = 53;
 const MDNS: u16 = 5353;
 const LLMNR: u16 = 5355;
-/// Ports of datagrams that bear names at any time.
-const LOCAL_TALK: [u16; 6] = [MDNS, LLMNR, 67, 68, 546, 547];
 
 /// A packet with a payload, and the flow it belongs to.
 pub struct Heard<'a, 'p> {
@@ -47,21 +45,11 @@ impl Ear {
         self.hellos.evicted() + self.initials.evicted()
     }
 
-    /// Whether a packet may bear a name: most flows are silent about names after their first few packets.
+    /// Whether packets of a flow may bear names: most flows are silent about them after their first few packets. Those
+    /// that bear names at any time, by their ports, never use up their patience: see [`Self::listen`].
     #[inline(always)]
-    pub fn cares(flow: &Flow, packet: &Packet<'_>) -> bool {
-        flow.patience > 0 || Self::always(packet)
-    }
-
-    /// Whether its protocol and ports alone make it worth listening to, however long its flow has lasted.
-    #[inline]
-    pub fn always(packet: &Packet<'_>) -> bool {
-        packet.protocol == Protocol::UDP
-            && [packet.source_port, packet.destination_port]
-                .iter()
-                .any(|port| LOCAL_TALK.contains(port))
-            || packet.source_port == DNS
-            || packet.destination_port == DNS
+    pub fn cares(flow: &Flow) -> bool {
+        flow.patience > 0
     }
 
     /// Listens to one packet.

@@ -127,16 +127,21 @@ impl BinClock {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn index(&mut self, at: Timestamp) -> i64 {
         if at.0 < self.start || at.0 >= self.end {
-            let (bin, from) = (self.bin, self.from);
-            let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
-            self.index = grid.index(at);
-            self.start = grid.start(self.index).0;
-            self.end = self.start.saturating_add(nanos(grid.bin()));
+            self.turn(at);
         }
         self.index
+    }
+
+    #[cold]
+    fn turn(&mut self, at: Timestamp) {
+        let (bin, from) = (self.bin, self.from);
+        let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
+        self.index = grid.index(at);
+        self.start = grid.start(self.index).0;
+        self.end = self.start.saturating_add(nanos(grid.bin()));
     }
 }
 
@@ -167,26 +172,26 @@ impl Observer {
         }
         let bin = self.clock.index(frame.at);
         let glance = Glance::of(frame);
-        let place = glance.and_then(|glance| Some((glance, self.flows.lately(&glance.way)?)));
-        let Some((glance, place)) = place else {
-            return self.meet(frame, bin, glance.map(|glance| glance.way));
+        let known = glance.and_then(|glance| Some((glance, self.flows.lately(&glance.way)?)));
+        let Some((glance, (index, sender))) = known else {
+            return self.meet(*frame, bin, glance.map(|glance| glance.way));
         };
         // Nearly every packet: one more of a flow that has told all it will.
         self.census.count_everyday(glance.length);
-        let (index, bytes) = (place.index as usize, u64::from(glance.length));
-        let Some(flow) = self.flows.count(index, place.sender, frame.at, bin, bytes) else {
+        let bytes = u64::from(glance.length);
+        let Some(flow) = self.flows.count(index, sender, frame.at, bin, bytes) else {
             return;
         };
-        if place.heed || glance.flags & SYN != 0 || flow.patience > 0 || flow.traits.is_some() {
-            self.look(frame, index, place.sender);
+        if glance.flags & SYN != 0 || Ear::cares(flow) || flow.traits.is_some() {
+            self.look(*frame, index, sender);
         }
     }
 
-    /// Watches a frame that is not an everyday one, or the first of its flow for a while.
+    /// Watches a frame that is not an everyday one, or the first of its way for a while.
     #[inline(never)]
-    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) {
+    fn meet(&mut self, frame: Frame<'_>, bin: i64, way: Option<Way>) {
         let mut packet = Packet::blank();
-        if let Err(skip) = dissect(frame, &mut packet) {
+        if let Err(skip) = dissect(&frame, &mut packet) {
             return self.census.skip(skip);
         }
         self.census.count(&packet);
@@ -196,8 +201,7 @@ impl Observer {
             None => self.begin(frame.at, key, sender, &packet),
         };
         if let Some(way) = way {
-            self.flows
-                .remember(way, index, sender, Ear::always(&packet));
+            self.flows.remember(way, index, sender);
         }
         let bytes = u64::from(packet.length);
         self.flows.count(index, sender, frame.at, bin, bytes);
@@ -206,9 +210,9 @@ impl Observer {
 
     /// Looks closer at an everyday packet that was counted.
     #[inline(never)]
-    fn look(&mut self, frame: &Frame<'_>, index: usize, sender: End) {
+    fn look(&mut self, frame: Frame<'_>, index: usize, sender: End) {
         let mut packet = Packet::blank();
-        if dissect(frame, &mut packet).is_ok() {
+        if dissect(&frame, &mut packet).is_ok() {
             self.follow(frame.at, index, sender, &packet);
         }
     }
@@ -236,7 +240,7 @@ impl Observer {
                 self.names.vouch(packet.destination);
             }
         }
-        if !packet.payload.is_empty() && Ear::cares(flow, packet) {
+        if !packet.payload.is_empty() && Ear::cares(flow) {
             self.ear.listen(
                 Heard {
                     at,

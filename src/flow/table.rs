@@ -11,7 +11,7 @@ use crate::flow::names::{Answer, NameKind, Sighting};
 use crate::flow::shape::Shape;
 use crate::packet::glance::Way;
 use crate::rate::Cells;
-use crate::units::{Mac, Span, Timestamp};
+use crate::units::{Direction, Mac, Span, Timestamp};
 use std::sync::Arc;
 
 /// Names kept of one flow.
@@ -162,28 +162,19 @@ pub struct Lost {
     pub unbinned_bytes: u64,
 }
 
-/// Where packets that go one way belong.
+/// To which flow packets that go one way belong.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+struct Place {
     way: Way,
-    /// The flow's index; it holds until the next [`FlowTable::insert`].
-    pub index: u32,
-    /// The end of the flow's key that sends them.
-    pub sender: End,
-    /// Whether every one of them is to be looked at, whatever becomes of the flow.
-    pub heed: bool,
+    index: u32,
+    sender: End,
 }
 
-/// A place where nothing was put yet: no packet bears protocol 0 this way.
-const NOWHERE: Place = Place {
-    way: Way {
-        addresses: 0,
-        ports: 0,
-        protocol: 0,
-    },
+/// A place not taken yet: its way is no packet's, which bears another protocol than 0.
+const UNTAKEN: Place = Place {
+    way: Way::NONE,
     index: u32::MAX,
     sender: End::A,
-    heed: false,
 };
 
 /// Flows by key, at most so many.
@@ -207,30 +198,27 @@ impl FlowTable {
         Self {
             live: Bounded::new(cap),
             recent: Box::new([0; RECENT]),
-            ways: Box::new([NOWHERE; WAYS]),
+            ways: Box::new([UNTAKEN; WAYS]),
             folded: Bounded::new(cap.saturating_mul(FOLDED_PER_LIVE)),
             bins: 0,
             lost: Lost::default(),
         }
     }
 
-    /// Where packets that go this way belong, if one was seen lately.
+    /// The flow of packets that go this way, and which end sends them, if one was seen lately.
     #[inline(always)]
-    pub fn lately(&self, way: &Way) -> Option<Place> {
-        let place = self.ways[way.mix() % WAYS];
-        (place.way == *way).then_some(place)
+    pub fn lately(&self, way: &Way) -> Option<(usize, End)> {
+        let place = &self.ways[way.mix() % WAYS];
+        (place.way == *way).then_some((place.index as usize, place.sender))
     }
 
-    /// Remembers where packets that go this way belong.
-    pub fn remember(&mut self, way: Way, index: usize, sender: End, heed: bool) {
-        if let Ok(index) = u32::try_from(index) {
-            self.ways[way.mix() % WAYS] = Place {
-                way,
-                index,
-                sender,
-                heed,
-            };
-        }
+    /// Remembers to which flow packets that go this way belong.
+    pub fn remember(&mut self, way: Way, index: usize, sender: End) {
+        self.ways[way.mix() % WAYS] = Place {
+            way,
+            index: index as u32,
+            sender,
+        };
     }
 
     /// The flow at an index.
@@ -256,7 +244,7 @@ impl FlowTable {
     pub fn insert(&mut self, key: FlowKey, flow: Flow) -> usize {
         if self.live.is_full() {
             let mut idle = self.live.evict(Flow::worth);
-            self.ways.fill(NOWHERE);
+            self.ways.fill(UNTAKEN);
             // In order of time, so that one flow's bins follow the other's.
             idle.sort_unstable_by_key(|(key, flow)| (flow.span.start, *key));
             for (key, flow) in idle {
@@ -297,16 +285,17 @@ impl FlowTable {
     ) -> Option<&mut Flow> {
         let (_, flow) = self.live.at(index)?;
         flow.span.extend(at);
-        let (up, down) = match sender {
-            End::A => (bytes, 0),
-            End::B => (0, bytes),
-        };
         let tally = &mut flow.sent[sender.index()];
         tally.packets += 1;
         tally.bytes += bytes;
-        if !flow.cells.add_to_open(bin, up, down) {
+        let direction = match sender {
+            End::A => Direction::Up,
+            End::B => Direction::Down,
+        };
+        if !flow.cells.add_to_open(bin, direction, bytes) {
             if self.bins < BINS_AT_MOST {
                 self.bins += 1;
+                let (up, down) = direction.split(bytes);
                 flow.cells.add(bin, up, down);
             } else {
                 self.lost.unbinned_bytes += bytes;
