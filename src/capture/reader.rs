@@ -108,41 +108,30 @@ impl Reader {
     #[inline(always)] // one caller; as a call, a tenth more time for the walk
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend its own buffer
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        if self.sources.len() == 1 && self.filter.is_none() {
-            let Some(only) = self.sources.first_mut() else {
-                return Ok(None);
-            };
-            return Ok(match only.next()? {
-                true => Some(only.frame()),
-                false => None,
-            });
-        }
-        self.next_chosen()
+        let index = match (self.sources.as_mut_slice(), &self.filter) {
+            ([only], None) => only.next()?.then_some(0),
+            _ => self.next_chosen()?,
+        };
+        Ok(index
+            .and_then(|index| self.sources.get(index))
+            .map(Source::frame))
     }
 
-    /// The same of several inputs, or under a filter.
+    /// Which source has the next frame, of several or under a filter.
     #[inline(never)]
-    fn next_chosen(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        let mut index = 0;
+    fn next_chosen(&mut self) -> Result<Option<usize>, CaptureError> {
         loop {
-            let more = match self.sources.as_mut_slice() {
-                [only] => only.next()?,
-                _ => match self.next_merged()? {
-                    Some(earliest) => {
-                        index = earliest;
-                        true
-                    }
-                    None => false,
-                },
+            let next = match self.sources.as_mut_slice() {
+                [only] => only.next()?.then_some(0),
+                _ => self.next_merged()?,
             };
-            if !more {
+            let Some(index) = next else {
                 return Ok(None);
-            }
+            };
             if self.filter.is_none() || self.matches(index) {
-                break;
+                return Ok(Some(index));
             }
         }
-        Ok(self.sources.get(index).map(Source::frame))
     }
 
     /// Moves on the source whose record was given last, then tells which has the earliest of all.
