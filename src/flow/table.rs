@@ -182,10 +182,10 @@ const UNTAKEN: Place = Place {
 pub struct FlowTable {
     live: Bounded<FlowKey, Flow>,
     /// Where flows seen lately are, by a few bits of their keys: only a hint, checked against the entry itself. It saves
-    /// the hashing of most packets.
+    /// the hashing of most packets whose way is not known.
     recent: Box<[u32; RECENT]>,
-    /// The same for packets as they lie in the frame, by which way they go: it saves the making of a key as well. What
-    /// stands here is true; it is emptied when flows go.
+    /// To which flows packets belong that are seen at a glance, by the way they go: it saves the making of a key as well.
+    /// No hint: what stands here is true, and is forgotten when flows go.
     ways: Box<[Place; WAYS]>,
     folded: Bounded<FlowKey, Flow>,
     bins: u64,
@@ -352,6 +352,33 @@ mod tests {
             .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2])));
         let sender = if up { local } else { local.other() };
         table.count(index, sender, at, at.0 / 1_000_000_000, bytes);
+    }
+
+    #[test]
+    fn a_way_leads_to_its_flow_until_flows_go() {
+        let mut table = FlowTable::new(4);
+        let way = Way::between(
+            Protocol::TCP,
+            "10.0.0.2:50000".parse().unwrap(),
+            "8.8.8.8:443".parse().unwrap(),
+        );
+        let first = key(50_000, 0x0808_0808);
+        see(&mut table, first, 0, 100, true);
+        assert_eq!(table.lately(&way), None);
+        let index = table.find(&first).unwrap();
+        table.remember(way, index, End::B);
+        for i in 1..4 {
+            see(&mut table, key(50_000 + i, 0x0808_0808), 1, 100, true);
+            assert_eq!(table.lately(&way), Some((index, End::B)));
+        }
+        see(&mut table, key(60_000, 0x0808_0808), 2, 100, true);
+        assert_eq!(table.lost().folded, 1);
+        assert_eq!(table.lately(&way), None);
+        assert_eq!(
+            table.lately(&Way::NONE).map(|(index, _)| index),
+            Some(u32::MAX as usize)
+        );
+        assert!(table.at(u32::MAX as usize).is_none());
     }
 
     #[test]
