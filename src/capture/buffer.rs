@@ -51,7 +51,7 @@ impl Buffer {
     /// processor can predict keeps out of that chain, choosing an empty slice instead does not.
     #[inline(always)]
     pub(super) fn ready(&self) -> Option<&[u8]> {
-        self.bytes.get(..self.end)?.get(self.start..)
+        self.bytes.get(self.start..self.end)
     }
 
     /// Passes over `count` bytes that were seen in the window.

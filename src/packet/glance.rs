@@ -76,7 +76,7 @@ impl Glance {
     pub fn of(frame: &Frame<'_>) -> Option<Self> {
         let packet = match frame.data.split_first_chunk::<14>() {
             Some(([.., 8, 0], packet)) if frame.link == LinkType::ETHERNET => packet,
-            _ => beneath(*frame)?,
+            _ => beneath(frame.link, frame.data)?,
         };
         let headers = packet.first_chunk::<HEADERS>()?;
         let (ip, udp) = headers.split_first_chunk::<20>()?;
@@ -113,15 +113,11 @@ impl Glance {
 
 /// The IP packet of a frame over another link than plain Ethernet, or with tags.
 #[inline(never)]
-fn beneath(frame: Frame<'_>) -> Option<&[u8]> {
-    match frame.data {
+fn beneath(link: LinkType, data: &[u8]) -> Option<&[u8]> {
+    match data {
         // IPv6 is not for us, and common enough to be told first.
-        [_, _, _, _, _, _, _, _, _, _, _, _, 0x86, 0xdd, ..]
-            if frame.link == LinkType::ETHERNET =>
-        {
-            None
-        }
-        _ => Some(network(&frame).ok()?.ip),
+        [_, _, _, _, _, _, _, _, _, _, _, _, 0x86, 0xdd, ..] if link == LinkType::ETHERNET => None,
+        _ => Some(network(link, data).ok()?.ip),
     }
 }
 
