@@ -174,7 +174,7 @@ impl Observer {
         let glance = Glance::of(frame);
         let known = glance.and_then(|glance| Some((glance, self.flows.lately(&glance.way)?)));
         let Some((glance, (index, sender))) = known else {
-            return self.meet(*frame, bin, glance.map(|glance| glance.way));
+            return self.meet(frame, bin, glance.map(|glance| glance.way));
         };
         // Nearly every packet: one more of a flow that has told all it will.
         self.census.count_everyday(glance.length);
@@ -183,15 +183,15 @@ impl Observer {
             return;
         };
         if glance.flags & SYN != 0 || Ear::cares(flow) || flow.traits.is_some() {
-            self.look(*frame, index, sender);
+            self.look(frame, index, sender);
         }
     }
 
     /// Watches a frame that is not an everyday one, or the first of its way for a while.
     #[inline(never)]
-    fn meet(&mut self, frame: Frame<'_>, bin: i64, way: Option<Way>) {
+    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) {
         let mut packet = Packet::blank();
-        if let Err(skip) = dissect(&frame, &mut packet) {
+        if let Err(skip) = dissect(frame, &mut packet) {
             return self.census.skip(skip);
         }
         self.census.count(&packet);
@@ -210,9 +210,9 @@ impl Observer {
 
     /// Looks closer at an everyday packet that was counted.
     #[inline(never)]
-    fn look(&mut self, frame: Frame<'_>, index: usize, sender: End) {
+    fn look(&mut self, frame: &Frame<'_>, index: usize, sender: End) {
         let mut packet = Packet::blank();
-        if dissect(&frame, &mut packet).is_ok() {
+        if dissect(frame, &mut packet).is_ok() {
             self.follow(frame.at, index, sender, &packet);
         }
     }
