@@ -245,7 +245,7 @@ impl FlowTable {
         if self.live.is_full() {
             let mut idle = self.live.evict(Flow::worth);
             self.ways.fill(UNTAKEN);
-            // In order of time, so that one flow's bins follow the other's. Flows are large: sorted by a key apart, each is moved once.
+            // In order of time, so that one flow's bins follow the other's. Flows are large: what is sorted is their keys.
             idle.sort_by_cached_key(|(key, flow)| (flow.span.start, *key));
             for (key, flow) in idle {
                 self.fold(key, flow);
