@@ -174,7 +174,7 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
         .build_cartesian_2d((low..high).log_scale(), 0.0..1.05)?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_desc("bandwidth overhead b (bytes with the defense over bytes without)")
         .y_desc("adversary confidence c")
         .x_label_formatter(&|b| short(*b))

@@ -87,7 +87,7 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
         Status::Fail => "broken",
         Status::Inconclusive | Status::Pass => "inconclusive",
     };
-    let text = format!("{} {word} by {}: {}", gate.rule, gate.defense, gate.says);
+    let text = format!("{}: {} is {word}: {}", gate.defense, gate.rule, gate.says);
     let place = PhysicalLocation::builder()
         .artifact_location(
             ArtifactLocation::builder()
