@@ -112,11 +112,21 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
     finding
 }
 
-/// Seed and parameters.
+/// Seed and parameters, of the audit and of each defense.
 fn steered(verdict: &Verdict) -> PropertyBag {
     let parameters = serde_json::to_value(&verdict.parameters).unwrap_or_default();
     let seed = serde_json::json!(verdict.seed);
-    let additional = [("parameters", parameters), ("seed", seed)];
+    let mut defenses = serde_json::Map::new();
+    for row in &verdict.results {
+        let parameters = || serde_json::to_value(&row.parameters).unwrap_or_default();
+        defenses.entry(&row.defense).or_insert_with(parameters);
+    }
+    let defenses = serde_json::Value::from(defenses);
+    let additional = [
+        ("defenses", defenses),
+        ("parameters", parameters),
+        ("seed", seed),
+    ];
     let additional = additional.map(|(name, value)| (name.to_owned(), value));
     PropertyBag::builder()
         .additional_properties(BTreeMap::from(additional))
