@@ -12,7 +12,7 @@ pub use super::limits::{
 use super::baseline::{self, Saved};
 use super::held::{held, sound, Held};
 use super::passes::{unknown, within, Passes};
-use super::{Gate, Outcome, Status, Verdict};
+use super::{Baseline, Gate, Outcome, Status, Verdict};
 use std::time::Duration;
 
 /// Holds a verdict's results against limits and a baseline: fills its `gates`, `baseline`, `verdict` and `exit_code` (0 within
@@ -52,20 +52,11 @@ pub fn judge(
         caveats = baseline::doubts(verdict, saved);
         baseline::difference(&all, &gates, saved)
     });
-    let known = |gate: &Gate| {
-        let known = difference.as_ref().map(|d| d.persistent.as_slice());
-        known
-            .unwrap_or_default()
-            .contains(&baseline::broken_id(gate))
-    };
-    let accepted = gates
+    let (accepted, weighed): (Vec<&Gate>, Vec<&Gate>) = gates
         .iter()
-        .filter(|gate| gate.status == Status::Fail && known(gate));
-    let accepted = accepted.count();
-    let weighed = gates
-        .iter()
-        .filter(|gate| gate.status != Status::Fail || !known(gate));
-    let worst = weighed.map(|gate| gate.status).max();
+        .partition(|gate| known(difference.as_ref(), gate));
+    let accepted = accepted.len();
+    let worst = weighed.iter().map(|gate| gate.status).max();
     if accepted > 0 {
         caveats.push(format!(
             "{accepted} broken in the baseline as well, and accepted by it: save a new one once mended"
@@ -90,26 +81,18 @@ pub fn judge(
     verdict.caveats.extend(caveats);
 }
 
-/// The broken and the inconclusive gates, one line each, broken ones first: for standard error where standard output is
-/// something else than a table. Nothing in them can break a line.
-pub fn failing_lines(verdict: &Verdict) -> Vec<String> {
-    let told = |wanted: Status, word: &'static str| {
-        let gates = verdict.gates.iter();
-        gates
-            .filter(move |gate| gate.status == wanted)
-            .map(move |gate| {
-                let says = format!("{word}: {}: {}: {}", gate.rule, gate.defense, gate.says);
-                says.chars()
-                    .flat_map(|c| match c.is_control() {
-                        true => c.escape_unicode().collect::<Vec<char>>(),
-                        false => vec![c],
-                    })
-                    .collect()
-            })
-    };
-    told(Status::Fail, "broken")
-        .chain(told(Status::Inconclusive, "inconclusive"))
-        .collect()
+/// Whether a gate broke in the baseline as well, and by no less: it is told, but breaks nothing.
+pub fn accepted(verdict: &Verdict, gate: &Gate) -> bool {
+    known(verdict.baseline.as_ref(), gate)
+}
+
+fn known(difference: Option<&Baseline>, gate: &Gate) -> bool {
+    let persistent = difference.map(|difference| difference.persistent.as_slice());
+    gate.status == Status::Fail
+        && gate.rule != BASELINE
+        && persistent
+            .unwrap_or_default()
+            .contains(&baseline::broken_id(gate))
 }
 
 /// Where limits are set and there is no result at all.
@@ -717,11 +700,13 @@ mod tests {
             ("within limits", 0)
         );
         assert_eq!(same.gates[0].status, Status::Fail, "it is broken still");
+        assert!(accepted(&same, &same.gates[0]) && !accepted(&same, &same.gates[1]));
         assert!(same.caveats.iter().any(|text| text.contains("accepted")));
 
         let worse = now(one(share(0.76, 0.8, 0.85)));
         assert_eq!(lists(&worse), [both.as_str(), "", ""]);
         assert_eq!(worse.exit_code, 1);
+        assert!(!accepted(&worse, &worse.gates[0]));
 
         let better = now(one(share(0.2, 0.3, 0.4)));
         assert_eq!(lists(&better), ["", both.as_str(), ""]);

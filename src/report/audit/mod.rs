@@ -15,8 +15,8 @@ pub mod table;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub use crate::verdict::gates::failing_lines;
 pub use page::{Page, RatePlot};
+pub use summary::failing_lines;
 
 use super::format::Format;
 use super::shown::{lacking, Shown};
@@ -115,6 +115,48 @@ mod tests {
             error.to_string(),
             "there is no svg of this result; there are table, json, jsonl, csv, md, junit, sarif, html"
         );
+    }
+
+    #[test]
+    fn a_limit_the_baseline_accepts_fails_no_run() {
+        let mut verdict = sample::verdict();
+        let id = "max-confidence/none".to_owned();
+        verdict.baseline.as_mut().unwrap().persistent.push(id);
+        let junit = quick_junit::Report::deserialize_from_str(&text(&verdict, Format::Junit));
+        let junit = junit.unwrap();
+        assert_eq!((junit.failures, junit.errors, junit.skipped), (1, 2, 1));
+        let sarif: serde_json::Value =
+            serde_json::from_str(&text(&verdict, Format::Sarif)).unwrap();
+        let result = &sarif["runs"][0]["results"][0];
+        assert_eq!(result["baselineState"], "unchanged");
+        assert_eq!(result["level"], "note");
+        assert_eq!(sarif["runs"][0]["results"][1]["baselineState"], "new");
+        let last = failing_lines(&verdict).pop().unwrap();
+        assert!(last.starts_with("known to the baseline: max-confidence: none: "));
+        assert!(text(&verdict, Format::Table).contains("\nknown "));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_known_as_one_in_every_format() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let verdict = sample::verdict();
+        let sweep = crate::report::sweep::sample::sweep();
+        let page = Page::of(&verdict);
+        for shown in [&page as &dyn Shown, &sweep] {
+            for format in shown.formats() {
+                let written = shown.write(*format, Style::default(), &mut Closed);
+                let error = written.unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! are made of rule, defense and adversary alone, so that a finding stays the same one when its numbers move.
 
 use crate::report::human::line;
-use crate::verdict::gates::RULES;
+use crate::verdict::gates::{accepted, RULES};
 use crate::verdict::{Gate, Status, Verdict};
 use serde_sarif::sarif::{
     ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, PhysicalLocation,
@@ -79,13 +79,11 @@ fn rules() -> Vec<ReportingDescriptor> {
 
 fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
     let adversary = gate.adversary.as_deref().unwrap_or("");
-    let level = match gate.status {
-        Status::Fail => ResultLevel::Error,
-        Status::Inconclusive | Status::Pass => ResultLevel::Warning,
-    };
-    let word = match gate.status {
-        Status::Fail => "broken",
-        Status::Inconclusive | Status::Pass => "inconclusive",
+    let known = accepted(verdict, gate);
+    let (level, word) = match gate.status {
+        Status::Fail if known => (ResultLevel::Note, "broken as in the baseline"),
+        Status::Fail => (ResultLevel::Error, "broken"),
+        Status::Inconclusive | Status::Pass => (ResultLevel::Warning, "inconclusive"),
     };
     let text = format!("{}: {} is {word}: {}", gate.defense, gate.rule, gate.says);
     let place = PhysicalLocation::builder()
@@ -108,6 +106,11 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
             fingerprint(&[&gate.rule, &gate.defense, adversary]),
         )]))
         .build();
+    // Either all results of a run say it, or none (section 3.27.24).
+    finding.baseline_state = verdict.baseline.as_ref().map(|_| match known {
+        true => "unchanged".into(),
+        false => "new".into(),
+    });
     finding.rule_index = index.and_then(|index| i64::try_from(index).ok());
     finding
 }
