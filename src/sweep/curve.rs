@@ -39,7 +39,7 @@ pub struct Sweep {
     pub devices: Vec<DeviceModel>,
     /// p: chances of an activity per idle second.
     pub p: Vec<Probability>,
-    /// q: chances of padding per second without padding; under [`Rule::Phantom`], of a phantom per second without one.
+    /// q: chances of padding per second without padding; under [`Rule::Phantom`], of a phantom in any second.
     pub q: Vec<Probability>,
     /// Trials a point, 1 to [`TRIALS_AT_MOST`].
     pub trials: u32,

@@ -2,7 +2,8 @@
 //!
 //! The paper says that padding prolonged by an activity cannot be told "from any other two periods of back-to-back padding"
 //! (section 6.2). Under its rule it can: cover alone reaches 2 T only by a second draw. With phantom activities a run of 2 T
-//! needs two that begin near one another, each genuine with chance p / (p + q), whence about 1 - (1 - p / (p + q))^2.
+//! needs two that begin near one another, each genuine with chance p / (p + q), whence 1 - (1 - p / (p + q))^2; a little more, for
+//! some runs hold three.
 
 use super::activities::{stream, Habit, Stream};
 use super::curve::{period_nanos, tally};

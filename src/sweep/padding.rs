@@ -15,8 +15,9 @@ use rand_chacha::ChaCha8Rng;
 pub enum Rule {
     /// Nothing: it ends after T, and only a second draw prolongs it. The paper's, whose long runs tell on it.
     Paper,
-    /// Phantom activities: they begin with probability q in each second in which no other phantom is on, also while padded,
-    /// are as long as real ones, and are padded as real ones, so that their runs are as long.
+    /// Phantom activities: one begins with probability q in each second, padded or not, whatever else is on (a Poisson
+    /// process); they are as long as real ones and padded as real ones. Were there none while another is on, what
+    /// prolongs a phantom's padding would mostly be real, and long runs would tell again.
     Phantom,
 }
 
@@ -149,8 +150,8 @@ pub fn phantom(
         let phantom = next.map_or(u64::MAX, |(one, _, _)| one.begin);
         let (one, real) = match (uses.next_if(|one| one.begin <= phantom), next) {
             (Some(one), _) => (one, true),
-            (None, Some((one, _, idle))) => {
-                next = phantoms.next(idle, seconds, chance);
+            (None, Some((one, _, _))) => {
+                next = phantoms.next(one.begin / SECOND + 1, seconds, chance);
                 (one, false)
             }
             (None, None) => {
@@ -321,7 +322,7 @@ mod tests {
             100,
         );
         assert_eq!(tally, alone);
-        // Certain phantoms follow one another without a gap, save where one ends within a second: all is padded.
+        // Certain phantoms begin every second: all is padded, and the last may run past the end.
         let certain = Habit::new(nest, Probability::ALWAYS);
         let tally = phantom(&[], 16 * SECOND, &certain, 1_600, &mut chance);
         assert!((100..=101).contains(&tally.periods), "{tally:?}");
