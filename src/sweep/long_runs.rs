@@ -7,7 +7,7 @@
 
 use super::activities::{stream, Habit, Stream};
 use super::curve::{period_nanos, tally};
-use super::padding::{Rule, Tally};
+use super::padding::Rule;
 use crate::model::{DeviceModel, Geometric};
 use crate::stats::{ratio, Interval};
 use crate::units::Probability;
@@ -30,7 +30,7 @@ pub fn genuine_share(
             let mut chance = stream(seed, &model.id, p, Stream::Activities, trial);
             let (uses, _) = habit.timeline(seconds, &mut chance);
             let mut chance = stream(seed, &model.id, p, Stream::Padding(q), trial);
-            let of: Tally = tally(
+            let of = tally::<true>(
                 &uses,
                 period_nanos(model),
                 (rule, &draws, &phantoms),
