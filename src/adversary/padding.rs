@@ -11,6 +11,9 @@ use crate::threat::{Observation, Shaping, Sighting};
 use crate::units::{nanos, Direction, Span, Timestamp, NANOS};
 use std::time::Duration;
 
+/// Periods read of one flow at most: five years of padding in periods of 16 s.
+const PERIODS_AT_MOST: u32 = 10_000_000;
+
 /// Padding without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -187,7 +190,7 @@ impl Cells {
         let mut from = Timestamp(i64::MIN);
         let [up, down] = &self.ways;
         let (mut looked, mut begun, mut ended) = ([0; 2], [0; 2], [0; 2]);
-        loop {
+        for _ in 0..PERIODS_AT_MOST {
             let next = [
                 up.next(from, &mut looked[0]),
                 down.next(from, &mut looked[1]),
@@ -208,15 +211,16 @@ impl Cells {
                     None => runs.push(Run { start, periods: 1 }),
                 }
                 open = Some(end);
-                // Time that stands still, at the end of all time, holds no more periods.
-                if end <= from {
-                    return runs;
-                }
                 from = end;
             } else {
                 from = Timestamp(first.0.saturating_add(1));
             }
+            // Where time stands still, at the end of all time, nothing more is to be found.
+            if from <= first {
+                break;
+            }
         }
+        runs
     }
 }
 
