@@ -689,7 +689,7 @@ fn any_wire() -> impl Strategy<Value = Observation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// Whatever the wire, nobody panics, runs for ever, or believes in what is no number.
     #[test]

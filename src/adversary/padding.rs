@@ -3,7 +3,8 @@
 //! Padding is a row of equal cells at the shaped rate. A period begins with the first cell that no period holds and lasts
 //! T; where the next cell comes without a gap the next period begins right there, so that a *run* of padding is cut into
 //! periods of T from its start. Packets that merely happen to be as large as a cell are no padding: within T there must be
-//! half of the cells the rates promise, no matter where, for the shape of a period need not be constant.
+//! half of the cells the rates promise, or half of those of the period before where rates were lowered meanwhile; no matter
+//! where in T, for the shape of a period need not be constant.
 //!
 //! Padding that never ends (independent link padding) has no periods of its own; whoever wants some gives a length.
 
@@ -190,6 +191,7 @@ impl Cells {
         let mut from = Timestamp(i64::MIN);
         let [up, down] = &self.ways;
         let (mut looked, mut begun, mut ended) = ([0; 2], [0; 2], [0; 2]);
+        let mut usual = self.promised(self.period);
         for _ in 0..PERIODS_AT_MOST {
             let next = [
                 up.next(from, &mut looked[0]),
@@ -203,9 +205,14 @@ impl Cells {
             let end = start + self.period;
             let cells = up.count(end, &mut ended[0]) + down.count(end, &mut ended[1]);
             let before = up.count(start, &mut begun[0]) + down.count(start, &mut begun[1]);
-            let promised = self.promised(end.min(window.end).since(start));
+            let held = cells.saturating_sub(before) as f64;
+            // The capture may end within a period; one that begins at its last instant has its first cell.
+            let share = end.min(window.end).since(start).as_secs_f64() / self.period.as_secs_f64();
             let endless = self.shaping.period.is_none();
-            if endless || cells.saturating_sub(before) as f64 * 2.0 >= promised.max(1.0) {
+            if endless || held * 2.0 >= (usual * share).max(1.0) {
+                if end <= window.end {
+                    usual = usual.min(held);
+                }
                 match runs.last_mut().filter(|_| goes_on.is_some()) {
                     Some(run) => run.periods = run.periods.saturating_add(1),
                     None => runs.push(Run { start, periods: 1 }),
@@ -292,6 +299,22 @@ mod tests {
             runs(&wire(shaping(Some(4)), singles.collect())),
             runs(&seen)
         );
+    }
+
+    #[test]
+    fn rates_may_be_lowered() {
+        // By a third each time, to below a tenth of what was promised.
+        let mut sightings = Vec::new();
+        for (place, a_second) in [10, 7, 5, 3, 2, 1].into_iter().enumerate() {
+            let at = Timestamp::new(place as i64 * 10, 0);
+            sightings.push(Sighting {
+                count: 4 * a_second,
+                every: NANOS / i64::from(a_second),
+                ..Sighting::one(at, 0, Direction::Up, 100)
+            });
+        }
+        let found = runs(&wire(shaping(Some(4)), sightings));
+        assert_eq!(found, [0, 10, 20, 30, 40, 50].map(|at| (at, 1)));
     }
 
     #[test]
