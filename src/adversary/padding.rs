@@ -112,6 +112,29 @@ struct Way {
 }
 
 impl Way {
+    /// Cells that come one by one are put together where they are exactly one train, so that a captured wire is as short as
+    /// a simulated one.
+    fn add(&mut self, sighting: Sighting) {
+        self.total = self.total.saturating_add(u64::from(sighting.count));
+        if let (1, Some(last)) = (sighting.count, self.trains.last_mut()) {
+            let apart = sighting.at.0.saturating_sub(last.at.0);
+            let next = match last.count {
+                1 => apart,
+                count => last.every.saturating_mul(i64::from(count)),
+            };
+            if apart > 0 && apart == next && last.count < u32::MAX {
+                if last.count == 1 {
+                    last.every = apart;
+                }
+                last.count += 1;
+                return;
+            }
+        }
+        let before = self.total.saturating_sub(u64::from(sighting.count));
+        self.trains.push(sighting);
+        self.before.push(before);
+    }
+
     /// How many cells pass before `at`. `place` only ever moves on, so `at` must not go back from call to call.
     fn count(&self, at: Timestamp, place: &mut usize) -> u64 {
         while self.trains.get(*place).is_some_and(|train| train.at < at) {
@@ -158,9 +181,7 @@ impl Cells {
             Direction::Up => up,
             Direction::Down => down,
         };
-        way.trains.push(*sighting);
-        way.before.push(way.total);
-        way.total = way.total.saturating_add(u64::from(sighting.count));
+        way.add(*sighting);
     }
 
     /// Cells the rates promise within `duration`, both ways.

@@ -4,7 +4,7 @@
 //! Trains of packets are never walked packet by packet: what counts is how many of a train fall into a bin. Trains that last
 //! for years (two packets, one in 1970 and one in 2106, and padding between) are binned as much coarser as memory needs.
 
-use crate::rate::{Cell, Grid, RateSeries};
+use crate::rate::{Cell, Cells, Grid, RateSeries};
 use crate::threat::{Knowledge, Observation, Sighting};
 use crate::units::{nanos, Direction, Span, Timestamp};
 use std::time::Duration;
@@ -119,18 +119,11 @@ impl Filling {
     fn series(mut self, grid: Grid) -> RateSeries {
         // Stable sorting takes ascending runs as they are, and long trains are such runs.
         self.cells.sort_by_key(|cell| cell.index);
-        let mut series = RateSeries::new(grid);
-        let mut cells = self.cells.into_iter().peekable();
-        while let Some(mut cell) = cells.next() {
-            while let Some(more) = cells.next_if(|next| next.index == cell.index) {
-                cell.up = cell.up.saturating_add(more.up);
-                cell.down = cell.down.saturating_add(more.down);
-            }
-            let at = grid.start(cell.index);
-            series.add(at, Direction::Up, cell.up);
-            series.add(at, Direction::Down, cell.down);
+        let mut cells = Cells::default();
+        for cell in self.cells {
+            cells.add(cell.index, cell.up, cell.down);
         }
-        series
+        RateSeries::of(grid, cells)
     }
 }
 
