@@ -88,13 +88,13 @@ fn home(models: &[Model], seconds: i64, seed: u64) -> Trace {
                 continue;
             }
             let step = NANOS / model.packets;
-            let times =
-                (second * model.packets..(second + lasts) * model.packets).map(|n| n * step);
-            for at in times.clone() {
+            let packets = second * model.packets..(second + lasts) * model.packets;
+            let last = Timestamp((packets.end - 1) * step);
+            for at in packets.map(|n| n * step) {
                 packet(at, Direction::Up, model.up);
                 packet(at, Direction::Down, model.down);
             }
-            let span = Span::new(Timestamp(second * NANOS), Timestamp(times.last().unwrap()));
+            let span = Span::new(Timestamp(second * NANOS), last);
             trace.activities.push(Activity {
                 device,
                 span,
@@ -426,6 +426,26 @@ fn days_at_home_are_told_from_days_away_by_counting() {
     assert_eq!(row.auc.unwrap().value, 0.5);
     let row = &against(&trace, Open, &["count"], 1)[0];
     assert_eq!(row.auc.unwrap().value, 1.0);
+}
+
+/// What a tunnel does hide: which of two devices alike it was.
+#[test]
+fn a_tunnel_hides_one_of_two_alike() {
+    let one = Model {
+        p: 0.0005,
+        ..CAMERA
+    };
+    let two = Model {
+        name: "camera-2",
+        ..one
+    };
+    let trace = home(&[one, two], 86_400, 11);
+    let row = &against(&trace, Merge, &["device-rate"], 1)[0];
+    assert!((value(row) - 0.5).abs() < 0.15, "{row:?}");
+    assert!(value(row) > row.c_min.periods_touched.unwrap());
+    // Undefended their servers tell them apart.
+    let row = &against(&trace, Open, &["device-rate"], 1)[0];
+    assert!(value(row) > 0.98, "{row:?}");
 }
 
 /// The paper's three cases in which a tunnel does not help (section 5.2).
