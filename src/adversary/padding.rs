@@ -117,7 +117,8 @@ impl Way {
     fn add(&mut self, sighting: Sighting) {
         self.total = self.total.saturating_add(u64::from(sighting.count));
         if let (1, Some(last)) = (sighting.count, self.trains.last_mut()) {
-            let apart = sighting.at.0.saturating_sub(last.at.0);
+            // What is farther apart than can be told is no train.
+            let apart = sighting.at.0.checked_sub(last.at.0).unwrap_or(0);
             let next = match last.count {
                 1 => apart,
                 count => last.every.saturating_mul(i64::from(count)),
@@ -158,6 +159,8 @@ impl Way {
                 let nth = train.every.saturating_mul(i64::from(passed));
                 (passed < train.count).then(|| Timestamp(train.at.0.saturating_add(nth)))
             });
+        // Trains longer than time is are counted wrongly at their ends; nobody is led back by them.
+        let within = within.filter(|&next| next >= at);
         within.or_else(|| self.trains.get(*place).map(|train| train.at))
     }
 }

@@ -205,7 +205,9 @@ fn join(train: &mut Sighting, next: &Sighting) -> bool {
     if train.bytes != next.bytes || next.count != 1 || train.count == u32::MAX {
         return false;
     }
-    let apart = next.at.0.saturating_sub(train.at.0);
+    let Some(apart) = next.at.0.checked_sub(train.at.0) else {
+        return false;
+    };
     if train.count == 1 {
         // Two that far apart would tell nothing.
         if apart <= 0 || apart > 60 * NANOS {
