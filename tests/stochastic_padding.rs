@@ -126,7 +126,9 @@ fn long_runs_genuine(settings: &Settings, trace: &Trace) -> f64 {
 fn run_lengths_tell_under_the_papers_rule_and_not_under_ours() {
     for (p, published) in [(0.01, 0.96), (0.001, 0.60)] {
         let trace = nest(p, 400_000);
+        // T as long as the longest activity: 15 s.
         let settings = |rule, durations| Settings {
+            period_margin: 1.0,
             padding: q(0.01),
             rule,
             durations,
