@@ -24,11 +24,15 @@ use std::path::{Path, PathBuf};
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
     let parameters = parameters(&args.activity)?;
-    let catalog = catalog(&args.fingerprints)?;
+    let catalog = catalog(&args.capture.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
     let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
-    let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
+    let home = Home::find(
+        &read.observed.flows,
+        args.capture.vantage.told(),
+        &args.capture.home,
+    );
     let inventory = take(&mut read.observed, &home, &catalog);
 
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
@@ -46,7 +50,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             args.activity.tolerance,
         )
     });
-    if let Some(path) = &args.output.rates {
+    if let Some(path) = &args.rates {
         rates::write(path, &inventory)?;
     }
     let inference = outcome::inference(Findings {
@@ -64,7 +68,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     if read.signal.is_none() {
         read.must_have_packets()?;
     }
-    Ok(exit(&read, args.allow_truncated))
+    Ok(exit(&read, args.capture.allow_truncated))
 }
 
 /// How a command ends that read all this.
@@ -120,7 +124,7 @@ fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
 
 fn options(args: &InferArgs, plan: &Plan) -> Options {
     Options {
-        filter: args.filter.clone(),
+        filter: args.capture.filter.clone(),
         hash: plan.shows_digest(),
         ..Options::default()
     }
@@ -129,10 +133,10 @@ fn options(args: &InferArgs, plan: &Plan) -> Options {
 fn settings(args: &InferArgs) -> Settings {
     Settings {
         bin: args.activity.bin,
-        flows: args.max_flows,
-        home: args.home.clone(),
+        flows: args.capture.max_flows,
+        home: args.capture.home.clone(),
         bins_from: args.activity.bins_from,
-        traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
+        traits: args.capture.vantage.told() == Some(crate::flow::home::Vantage::Wan),
     }
 }
 

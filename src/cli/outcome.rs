@@ -161,10 +161,10 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
         ignore_periodic: told.ignore_periodic,
         window_s: told.window.map(seconds),
         tolerance_s: seconds(args.activity.tolerance),
-        filter: args.filter.clone(),
-        home: args.home.iter().map(ToString::to_string).collect(),
+        filter: args.capture.filter.clone(),
+        home: args.capture.home.iter().map(ToString::to_string).collect(),
         fingerprints: found.catalog.len(),
-        flows_listed: args.max_flows,
+        flows_listed: args.capture.max_flows,
         seed: found.common.seed,
     }
 }
@@ -366,7 +366,7 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
     if observed.lost.folded > 0 {
         caveats.push(format!(
             "{} flows were folded by server to bound the table: raise --max-flows (now {}) to list them",
-            observed.lost.folded, found.args.max_flows
+            observed.lost.folded, found.args.capture.max_flows
         ));
     }
     if observed.lost.flows > 0 {
