@@ -18,8 +18,10 @@ mod record;
 mod source;
 mod stored;
 mod wait;
+mod writer;
 
 pub use error::{CaptureError, Truncation};
 pub use frame::{Frame, LinkType};
 pub use reader::{Options, Reader};
 pub use source::InputSummary;
+pub use writer::Writer;

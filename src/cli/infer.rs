@@ -5,7 +5,7 @@ use crate::activity::labels::read_labels;
 use crate::activity::parameters::Parameters;
 use crate::activity::truth::score;
 use crate::capture::Options;
-use crate::cli::args::{ActivityArgs, Common, InferArgs};
+use crate::cli::args::{ActivityArgs, CaptureArgs, Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
@@ -27,7 +27,12 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     let catalog = catalog(&args.capture.fingerprints)?;
     let labels = args.activity.labels.as_deref().map(labels).transpose()?;
 
-    let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
+    let mut read = read(
+        &args.inputs,
+        &options(&args.capture, plan.shows_digest()),
+        settings(&args.capture, &args.activity),
+        common,
+    )?;
     let home = Home::find(
         &read.observed.flows,
         args.capture.vantage.told(),
@@ -82,7 +87,8 @@ pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     }
 }
 
-fn parameters(args: &ActivityArgs) -> anyhow::Result<Parameters> {
+/// The detector's parameters, as they were typed.
+pub fn parameters(args: &ActivityArgs) -> anyhow::Result<Parameters> {
     let parameters = Parameters {
         sigma: args.sigma,
         weak_sigma: args.weak_sigma,
@@ -112,7 +118,8 @@ pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
     Ok(catalog)
 }
 
-fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
+/// The labels of a file.
+pub fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
     let file = File::open(path).map_err(|error| {
         usage(format!(
             "{}: {error}; labels are a CSV file of start,end,device,activity",
@@ -122,26 +129,28 @@ fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
     read_labels(file, &path.display().to_string()).map_err(|error| usage(error.to_string()))
 }
 
-fn options(args: &InferArgs, plan: &Plan) -> Options {
+/// How to read a capture; `hash` where a report shows its digest.
+pub fn options(args: &CaptureArgs, hash: bool) -> Options {
     Options {
-        filter: args.capture.filter.clone(),
-        hash: plan.shows_digest(),
+        filter: args.filter.clone(),
+        hash,
         ..Options::default()
     }
 }
 
-fn settings(args: &InferArgs) -> Settings {
+/// How to watch it.
+pub fn settings(args: &CaptureArgs, activity: &ActivityArgs) -> Settings {
     Settings {
-        bin: args.activity.bin,
-        flows: args.capture.max_flows,
-        home: args.capture.home.clone(),
-        bins_from: args.activity.bins_from,
-        traits: args.capture.vantage.told() == Some(crate::flow::home::Vantage::Wan),
+        bin: activity.bin,
+        flows: args.max_flows,
+        home: args.home.clone(),
+        bins_from: activity.bins_from,
+        traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
     }
 }
 
 /// The device that a label speaks of: by id, candidate's name, address or hardware address.
-fn named(inventory: &Inventory, name: &str) -> Option<usize> {
+pub fn named(inventory: &Inventory, name: &str) -> Option<usize> {
     let name = name.trim();
     let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| {
         inventory.devices.iter().position(is)

@@ -11,7 +11,9 @@ pub mod print;
 pub mod progress;
 pub mod rates;
 pub mod reading;
+pub mod recording;
 pub mod signals;
+pub mod tracing;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
