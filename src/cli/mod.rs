@@ -14,6 +14,7 @@ pub mod reading;
 pub mod recording;
 pub mod signals;
 pub mod tracing;
+pub mod wire;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
