@@ -6,6 +6,7 @@ pub mod fingerprint;
 pub mod infer;
 pub mod manual;
 pub mod nearest;
+pub mod observing;
 pub mod outcome;
 pub mod print;
 pub mod progress;
