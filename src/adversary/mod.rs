@@ -1,1 +1,87 @@
-//! Adversaries, one file each, and the list of them.
+//! Those who watch and claim: one file an adversary, each opening with whose it is and where we differ, and the one list of
+//! them, which feeds help, tables and JSON.
+//!
+//! An adversary is given what the wire shows and what it had learned of the devices beforehand, never the truth.
+
+pub mod count;
+pub mod device_rate;
+pub mod every_padded_period;
+pub mod padding;
+pub mod recover;
+pub mod run_length;
+pub mod settings;
+pub mod threshold;
+pub mod wire;
+
+pub use settings::Settings;
+
+use crate::threat::{Adversary, Knowledge};
+use std::sync::Arc;
+
+/// What an adversary's guesses are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// That a device was used then: scored by confidence and recall.
+    Activities,
+    /// One guess a day, surer the more it looks like a day at home: scored by the area under the curve of days at home
+    /// against days away.
+    Days,
+}
+
+/// An adversary as it is listed.
+pub struct Row {
+    /// The word for it on the command line and in reports.
+    pub name: &'static str,
+    /// What it does, in half a line.
+    pub about: &'static str,
+    /// Prepares it with what it has learned.
+    pub make: fn(Arc<Knowledge>, &Settings) -> Box<dyn Adversary>,
+    /// What its guesses are about.
+    pub kind: Kind,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Every adversary, in the order of the tables.
+pub static ADVERSARIES: &[Row] = &[
+    Row {
+        name: "threshold",
+        about: "claims where rates stand out from the usual, as infer does",
+        make: |knowledge, settings| Box::new(threshold::Threshold::new(knowledge, settings)),
+        kind: Kind::Activities,
+    },
+    Row {
+        name: "every-padded-period",
+        about: "claims each period of padding (the paper's adversary)",
+        make: |knowledge, _| Box::new(every_padded_period::EveryPaddedPeriod::new(knowledge)),
+        kind: Kind::Activities,
+    },
+    Row {
+        name: "run-length",
+        about: "claims only where padding lasts two periods and more",
+        make: |knowledge, _| Box::new(run_length::RunLength::new(knowledge)),
+        kind: Kind::Activities,
+    },
+    Row {
+        name: "device-rate",
+        about: "claims bursts that look like a device's learned activities",
+        make: |knowledge, settings| Box::new(device_rate::DeviceRate::new(&knowledge, settings)),
+        kind: Kind::Activities,
+    },
+    Row {
+        name: "count",
+        about: "tells days at home from days away by the padding, or the bytes, of a day",
+        make: |_, _| Box::new(count::Count),
+        kind: Kind::Days,
+    },
+];
+
+/// The adversary of that name.
+pub fn find(name: &str) -> Option<&'static Row> {
+    let mut rows = ADVERSARIES.iter();
+    rows.find(|row| row.name.eq_ignore_ascii_case(name.trim()))
+}

@@ -1,0 +1,192 @@
+//! Rates as an observer of the wire has them: one series for each device whose flows can be told by their far ends, and one
+//! for all flows that tell nobody.
+//!
+//! Trains of packets are never walked packet by packet: what counts is how many of a train fall into a bin.
+
+use crate::rate::{Cell, Grid, RateSeries};
+use crate::threat::{Knowledge, Observation, Sighting};
+use crate::units::{Direction, Span, Timestamp};
+use std::time::Duration;
+
+/// What is watched as one.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Whose it is; `None`: of any device, as within a tunnel.
+    pub device: Option<usize>,
+    /// Its rates.
+    pub series: RateSeries,
+}
+
+/// Bins the wire, flows put together by device; those nobody can be told by first, then by device. What is silent is left out.
+pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Watched> {
+    let grid = Grid::new(seen.window.start, bin);
+    let whose = whose(seen, knowledge);
+    let mut filling: Vec<Filling> = Vec::new();
+    filling.resize_with(knowledge.devices.len().saturating_add(1), Filling::default);
+    for sighting in &seen.sightings {
+        let device = whose.get(sighting.flow as usize).copied().flatten();
+        let place = device.map_or(0, |device| device.saturating_add(1));
+        if let Some(filling) = filling.get_mut(place) {
+            filling.add(sighting, grid);
+        }
+    }
+    let watched = filling.into_iter().enumerate();
+    watched
+        .filter(|(_, filling)| !filling.cells.is_empty())
+        .map(|(place, filling)| Watched {
+            device: place.checked_sub(1),
+            series: filling.series(grid),
+        })
+        .collect()
+}
+
+/// The device of each flow, where its far end tells.
+pub fn whose(seen: &Observation, knowledge: &Knowledge) -> Vec<Option<usize>> {
+    let flows = seen.flows.iter();
+    flows.map(|flow| knowledge.device_of(&flow.far)).collect()
+}
+
+/// The same span without its last instant, so that what begins where it ends is not within.
+pub fn half_open(span: Span) -> Span {
+    let end = Timestamp(span.end.0.saturating_sub(1));
+    Span::new(span.start, end.max(span.start))
+}
+
+/// Bins being filled, in any order, some several times.
+#[derive(Default)]
+struct Filling {
+    cells: Vec<Cell>,
+    /// From when to before when the last of `cells` reaches: most packets fall into the bin of the one before.
+    last: (i64, i64),
+}
+
+impl Filling {
+    fn add(&mut self, sighting: &Sighting, grid: Grid) {
+        let at = sighting.at.0;
+        if sighting.count == 1 && self.last.0 <= at && at < self.last.1 {
+            if let Some(cell) = self.cells.last_mut() {
+                return put(cell, sighting.direction, u64::from(sighting.bytes));
+            }
+        }
+        let mut done = 0;
+        while done < sighting.count {
+            let passed = sighting.every.saturating_mul(i64::from(done));
+            let index = grid.index(Timestamp(sighting.at.0.saturating_add(passed)));
+            let border = grid.start(index.saturating_add(1));
+            // At least one, lest instants at the end of time keep us here.
+            let upto = sighting.count_before(border).max(done.saturating_add(1));
+            let bytes = u64::from(upto - done).saturating_mul(u64::from(sighting.bytes));
+            let mut cell = Cell {
+                index,
+                ..Cell::default()
+            };
+            put(&mut cell, sighting.direction, bytes);
+            self.cells.push(cell);
+            self.last = (grid.start(index).0, border.0);
+            done = upto;
+        }
+    }
+
+    fn series(mut self, grid: Grid) -> RateSeries {
+        // Stable sorting takes ascending runs as they are, and long trains are such runs.
+        self.cells.sort_by_key(|cell| cell.index);
+        let mut series = RateSeries::new(grid);
+        let mut cells = self.cells.into_iter().peekable();
+        while let Some(mut cell) = cells.next() {
+            while let Some(more) = cells.next_if(|next| next.index == cell.index) {
+                cell.up = cell.up.saturating_add(more.up);
+                cell.down = cell.down.saturating_add(more.down);
+            }
+            let at = grid.start(cell.index);
+            series.add(at, Direction::Up, cell.up);
+            series.add(at, Direction::Down, cell.down);
+        }
+        series
+    }
+}
+
+fn put(cell: &mut Cell, direction: Direction, bytes: u64) {
+    let of = match direction {
+        Direction::Up => &mut cell.up,
+        Direction::Down => &mut cell.down,
+    };
+    *of = of.saturating_add(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::threat::{KnownDevice, SeenFlow, Vantage};
+    use proptest::prelude::*;
+
+    fn seen(sightings: Vec<Sighting>) -> Observation {
+        let flow = |far: &str| SeenFlow {
+            far: far.into(),
+            shaping: None,
+        };
+        Observation {
+            vantage: Vantage::Outside,
+            window: Span::new(Timestamp(0), Timestamp::new(100, 0)),
+            flows: vec![flow("tunnel"), flow("plug.example"), flow("plug2.example")],
+            sightings,
+        }
+    }
+
+    fn knowledge() -> Knowledge {
+        let servers = ["plug.example", "plug2.example"].map(String::from).into();
+        Knowledge {
+            devices: vec![KnownDevice {
+                servers,
+                signatures: Vec::new(),
+            }],
+        }
+    }
+
+    fn cells(watched: &Watched) -> Vec<(i64, u64, u64)> {
+        let cells = watched.series.cells();
+        cells.map(|c| (c.index, c.up, c.down)).collect()
+    }
+
+    #[test]
+    fn flows_of_a_device_are_one_and_those_of_nobody_another() {
+        let one =
+            |s, flow, direction, bytes| Sighting::one(Timestamp::new(s, 0), flow, direction, bytes);
+        // Five packets of 10 bytes from 1.2 s every 0.4 s: 1.2, 1.6 | 2.0, 2.4, 2.8.
+        let train = Sighting {
+            count: 5,
+            every: 400_000_000,
+            ..Sighting::one(Timestamp(1_200_000_000), 0, Direction::Down, 10)
+        };
+        let found = rates(
+            &seen(vec![
+                one(1, 1, Direction::Up, 7),
+                train,
+                one(1, 2, Direction::Down, 9),
+            ]),
+            &knowledge(),
+            Duration::from_secs(1),
+        );
+        assert_eq!((found[0].device, found[1].device), (None, Some(0)));
+        assert_eq!(cells(&found[0]), [(1, 0, 20), (2, 0, 30)]);
+        assert_eq!(cells(&found[1]), [(1, 7, 9)]);
+    }
+
+    proptest! {
+        /// A train bins as its packets do.
+        #[test]
+        fn trains_are_their_packets(
+            trains in prop::collection::vec((0i64..50, 1u32..40, 0i64..3_000_000_000, any::<bool>()), 1..20)
+        ) {
+            let trains: Vec<Sighting> = trains.into_iter().map(|(at, count, every, up)| Sighting {
+                count,
+                every,
+                ..Sighting::one(Timestamp::new(at, at), 0, if up { Direction::Up } else { Direction::Down }, 3)
+            }).collect();
+            let singles = trains.iter().flat_map(|train| {
+                train.instants().map(|at| Sighting::one(at, 0, train.direction, train.bytes)).collect::<Vec<_>>()
+            }).collect();
+            let of = |sightings| cells(&rates(&seen(sightings), &knowledge(), Duration::from_secs(1))[0]);
+            prop_assert_eq!(of(trains.clone()), of(singles));
+        }
+    }
+}

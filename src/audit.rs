@@ -1,1 +1,0 @@
-//! Runs defenses against adversaries.

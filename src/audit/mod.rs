@@ -1,0 +1,153 @@
+//! The audit: every defense against every adversary, held against the truth.
+//!
+//! `run` defends a trace and shows adversaries what the wire then shows; `score` is given the wire by somebody else. Trials
+//! run side by side and are told apart by their streams of chance alone, so the result is the same for any number of threads.
+//! Kept are the counts of each trial, not what was seen in it.
+
+mod outcome;
+mod streams;
+mod trial;
+
+use crate::adversary::recover::recover;
+use crate::adversary::{Row, Settings};
+use crate::threat::{Cost, Defense, Observation, ShapedTrace};
+use crate::trace::Trace;
+use crate::verdict::Outcome;
+use outcome::{outcomes, About};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use trial::{Ground, Trial};
+
+/// What to audit.
+pub struct Audit<'a> {
+    /// The truth.
+    pub trace: &'a Trace,
+    /// Defenses by their names, in the order of the results.
+    pub defenses: &'a [(String, Box<dyn Defense>)],
+    /// Adversaries, in the order of the results.
+    pub adversaries: &'a [&'static Row],
+    /// How many times a defense is run that draws by chance; others are run once. At least once.
+    pub trials: u32,
+    /// What all chance comes from.
+    pub seed: u64,
+    /// Threads; `None` or none: as many as there are processors.
+    pub jobs: Option<usize>,
+    /// How far from an activity a right claim may be.
+    pub tolerance: Duration,
+}
+
+/// Told how many trials of how many are done, from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// Runs every defense, has every adversary guess, and counts: a row for each defense, adversary and device, those of all
+/// devices together first; devices without an activity or a claim have no row.
+pub fn run(audit: &Audit, progress: Progress) -> Vec<Outcome> {
+    run_with(audit, &Settings::default(), progress)
+}
+
+/// [`run`] with adversaries that are steered otherwise.
+pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<Outcome> {
+    let ground = Ground::new(audit.trace, audit.adversaries, settings, audit.tolerance);
+    let tasks: Vec<(usize, u32)> = audit
+        .defenses
+        .iter()
+        .enumerate()
+        .flat_map(|(place, (_, defense))| {
+            let trials = if defense.is_random() {
+                audit.trials.max(1)
+            } else {
+                1
+            };
+            (0..trials).map(move |trial| (place, trial))
+        })
+        .collect();
+    let (done, of) = (AtomicU64::new(0), tasks.len() as u64);
+    let one = |&(place, number): &(usize, u32)| -> Option<(usize, Trial)> {
+        let (name, defense) = audit.defenses.get(place)?;
+        let stream = |purpose| streams::stream(audit.seed, &[name, purpose], number);
+        let shaped = defense.shape(audit.trace, &mut stream("defense"));
+        let away = ground.away();
+        let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
+        let trial = ground.judge(&shaped, away.as_ref(), &mut stream("shuffle"));
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, of);
+        Some((place, trial))
+    };
+    let all = || -> Vec<Option<(usize, Trial)>> { tasks.par_iter().map(one).collect() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(audit.jobs.unwrap_or(0));
+    let judged = match pool.build() {
+        Ok(pool) => pool.install(all),
+        // No threads to be had: one after the other gives the same.
+        Err(_) => tasks.iter().map(one).collect(),
+    };
+    let mut trials: Vec<Vec<Trial>> = Vec::new();
+    trials.resize_with(audit.defenses.len(), Vec::new);
+    for (place, trial) in judged.into_iter().flatten() {
+        if let Some(trials) = trials.get_mut(place) {
+            trials.push(trial);
+        }
+    }
+    let each = audit.defenses.iter().zip(&trials);
+    each.flat_map(|((name, defense), trials)| {
+        let parameters = defense.parameters().into_iter();
+        let about = About {
+            defense: name,
+            parameters: parameters
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+            foretold: defense.foretold(),
+            seed: audit.seed,
+        };
+        outcomes(&about, &ground, trials)
+    })
+    .collect()
+}
+
+/// The same for a defense by anybody, of which only the wire is known: the numbers [`run`] gives in one trial with that wire.
+///
+/// What cannot be told from outside is left as it is by default: added latency, parameters, what is broken, what a theory
+/// foretells; adversaries that need a day away to compare with have no row. All bytes on the wire beyond those without the
+/// defense are counted as cover, and where there are fewer, as dropped. Where no flow is told to be shaped, the shaping is
+/// read off the wire first.
+pub fn score(
+    before: &Trace,
+    after: &Observation,
+    name: &str,
+    adversaries: &[&'static Row],
+    seed: u64,
+    tolerance: Duration,
+) -> Vec<Outcome> {
+    let told = after.flows.iter().any(|flow| flow.shaping.is_some());
+    let seen = match told {
+        true => after.clone(),
+        false => recover(after.clone()),
+    };
+    let (genuine, carried) = (before.bytes(), seen.bytes());
+    let shaped = ShapedTrace {
+        seen,
+        cost: Cost {
+            genuine,
+            dropped: genuine.saturating_sub(carried),
+            cover: carried.saturating_sub(genuine),
+            framing: 0,
+        },
+        delay: Default::default(),
+        periods: Vec::new(),
+        broken: Vec::new(),
+    };
+    let of_activities: Vec<&'static Row> = adversaries
+        .iter()
+        .filter(|row| row.kind == crate::adversary::Kind::Activities)
+        .copied()
+        .collect();
+    let ground = Ground::new(before, &of_activities, &Settings::default(), tolerance);
+    let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
+    let trial = ground.judge(&shaped, None, &mut chance);
+    let about = About {
+        defense: name,
+        parameters: Default::default(),
+        foretold: Default::default(),
+        seed,
+    };
+    outcomes(&about, &ground, &[trial])
+}

@@ -1,0 +1,201 @@
+//! One trial: a wire is shown to every adversary, and what they claim is counted.
+
+use crate::adversary::{padding, wire, Kind, Row, Settings};
+use crate::score::chance::{chance, Chance};
+use crate::score::periods::{mark, Marked};
+use crate::score::shuffle::{shuffle, Shuffles};
+use crate::score::tally::{tally, Tally};
+use crate::score::truth::Truth;
+use crate::threat::{Adversary, Cost, Delay, Knowledge, Observation, ShapedTrace, Vantage};
+use crate::trace::Trace;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often genuine marks are shuffled among the padded periods, in each trial.
+const SHUFFLES: usize = 200;
+
+/// What all trials share.
+pub struct Ground<'a> {
+    /// The truth as it is.
+    pub trace: &'a Trace,
+    /// The truth as guesses are held against it.
+    pub truth: Truth,
+    /// The adversaries, prepared.
+    pub watchers: Vec<(&'static Row, Box<dyn Adversary>)>,
+    away: Option<Trace>,
+    knowledge: Arc<Knowledge>,
+}
+
+/// Padded periods of one device, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Periods {
+    /// How many.
+    pub padded: u64,
+    /// Of them with traffic of an activity under them.
+    pub genuine: u64,
+}
+
+/// What is kept of a trial. Where there are rows, the first is of all devices together and the others are of each.
+pub struct Trial {
+    /// Where the adversaries stand.
+    pub vantage: Vantage,
+    /// How long they watch.
+    pub watched: Duration,
+    /// What the defense cost.
+    pub cost: Cost,
+    /// What it delayed.
+    pub delay: Delay,
+    /// What it broke.
+    pub broken: Vec<String>,
+    /// Padded periods, by row.
+    pub periods: Vec<Periods>,
+    /// What guessing at random earns, by row; that of all: claims that name nobody.
+    pub chance: Vec<Chance>,
+    /// What came of each adversary.
+    pub judged: Vec<Judged>,
+}
+
+/// What came of an adversary in a trial.
+pub struct Judged {
+    /// Counts by row; no claims of those that tell days.
+    pub tallies: Vec<Tally>,
+    /// The control by row; none where nothing is padded.
+    pub shuffles: Vec<Shuffles>,
+    /// Of those that tell days: what they hold of each day at home, and of each day away.
+    pub days: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl<'a> Ground<'a> {
+    /// Prepares adversaries with what they learn from the undefended trace.
+    pub fn new(
+        trace: &'a Trace,
+        adversaries: &[&'static Row],
+        settings: &Settings,
+        tolerance: Duration,
+    ) -> Self {
+        let knowledge = Arc::new(Knowledge::study(trace));
+        let days = adversaries.iter().any(|row| row.kind == Kind::Days);
+        Self {
+            trace,
+            truth: Truth::of(trace, tolerance),
+            watchers: adversaries
+                .iter()
+                .map(|&row| (row, (row.make)(Arc::clone(&knowledge), settings)))
+                .collect(),
+            away: days.then(|| trace.away()),
+            knowledge,
+        }
+    }
+
+    /// The same home without anybody in it, where an adversary wants to be shown that.
+    pub fn away(&self) -> Option<&Trace> {
+        self.away.as_ref()
+    }
+
+    /// Shows a wire to every adversary, and the wire of the days away to those that tell days.
+    pub fn judge(
+        &self,
+        shaped: &ShapedTrace,
+        away: Option<&Observation>,
+        rng: &mut ChaCha8Rng,
+    ) -> Trial {
+        let seen = &shaped.seen;
+        let marked = self.periods(shaped);
+        let judged = self.watchers.iter().map(|(row, adversary)| {
+            // Each from the same place of the stream: a new adversary does not move the others.
+            let rng = &mut rng.clone();
+            self.watch(row.kind, adversary.as_ref(), seen, away, &marked, rng)
+        });
+        Trial {
+            vantage: seen.vantage,
+            watched: seen.window.duration(),
+            cost: shaped.cost,
+            delay: shaped.delay,
+            broken: shaped.broken.clone(),
+            periods: self.count(&marked),
+            chance: self.chances(seen),
+            judged: judged.collect(),
+        }
+    }
+
+    fn watch(
+        &self,
+        kind: Kind,
+        adversary: &dyn Adversary,
+        seen: &Observation,
+        away: Option<&Observation>,
+        marked: &[Marked],
+        rng: &mut ChaCha8Rng,
+    ) -> Judged {
+        let guesses = adversary.guess(seen);
+        let beliefs = |guesses: &[crate::threat::Guess]| -> Vec<f64> {
+            guesses.iter().map(|guess| guess.belief).collect()
+        };
+        let devices = self.truth.devices.len();
+        match kind {
+            Kind::Activities => Judged {
+                tallies: tally(&guesses, &self.truth),
+                shuffles: match marked.is_empty() {
+                    true => Vec::new(),
+                    false => shuffle(&guesses, marked, devices, SHUFFLES, rng),
+                },
+                days: None,
+            },
+            Kind::Days => Judged {
+                tallies: tally(&[], &self.truth),
+                shuffles: Vec::new(),
+                days: away.map(|away| (beliefs(&guesses), beliefs(&adversary.guess(away)))),
+            },
+        }
+    }
+
+    /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
+    fn periods(&self, shaped: &ShapedTrace) -> Vec<Marked> {
+        let whose = wire::whose(&shaped.seen, &self.knowledge);
+        let spans = match shaped.periods.is_empty() {
+            true => padding::periods(&shaped.seen),
+            false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
+        };
+        mark(spans, &whose, &self.truth)
+    }
+
+    fn count(&self, marked: &[Marked]) -> Vec<Periods> {
+        let mut rows = vec![Periods::default(); self.truth.devices.len().saturating_add(1)];
+        for period in marked {
+            let own = period.device.map(|device| device.saturating_add(1));
+            for row in [Some(0), own].into_iter().flatten() {
+                if let Some(row) = rows.get_mut(row) {
+                    row.padded += 1;
+                    row.genuine += u64::from(period.genuine);
+                }
+            }
+        }
+        rows
+    }
+
+    /// By row, with the longest T of the flows that may be the device's; where none has a T, with the longest activity, as T
+    /// would be chosen.
+    fn chances(&self, seen: &Observation) -> Vec<Chance> {
+        let whose = wire::whose(seen, &self.knowledge);
+        let of = |device: Option<usize>| {
+            let used = self.truth.used(device)?;
+            let flows = seen.flows.iter().zip(&whose);
+            let periods = flows
+                .filter(|(_, whose)| device.is_none() || whose.is_none() || **whose == device)
+                .filter_map(|(flow, _)| flow.shaping?.period);
+            let longest = || {
+                self.trace
+                    .longest_activity(|of| device.is_none_or(|d| d == of))
+            };
+            let period = periods.max().or_else(longest).unwrap_or_default();
+            let period = period.max(Duration::from_secs(1));
+            Some(chance(used, self.truth.window, period))
+        };
+        let devices = (0..self.truth.devices.len()).map(Some);
+        std::iter::once(None)
+            .chain(devices)
+            .filter_map(of)
+            .collect()
+    }
+}

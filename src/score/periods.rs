@@ -1,0 +1,42 @@
+//! Padded periods held against the truth: which are genuine.
+
+use super::truth::{meets, Truth};
+use crate::units::{Span, Timestamp};
+
+/// A padded period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Its flow on the wire.
+    pub flow: u32,
+    /// Whose flow that is; `None`: of any device.
+    pub device: Option<usize>,
+    /// From its begin to its last instant, just before its end.
+    pub span: Span,
+    /// Whether traffic of an activity of that device is under it.
+    pub genuine: bool,
+}
+
+/// Marks periods, given as (flow, from begin to end); `whose` tells the device of each flow. Ordered by flow, then by begin.
+///
+/// A period ends before its end, so that an activity which begins right there is under the next one alone.
+pub fn mark(
+    periods: impl IntoIterator<Item = (u32, Span)>,
+    whose: &[Option<usize>],
+    truth: &Truth,
+) -> Vec<Marked> {
+    let marked = periods.into_iter().map(|(flow, span)| {
+        let device = whose.get(flow as usize).copied().flatten();
+        let end = Timestamp(span.end.0.saturating_sub(1)).max(span.start);
+        let span = Span::new(span.start, end);
+        let used = truth.used(device);
+        Marked {
+            flow,
+            device,
+            span,
+            genuine: used.is_some_and(|used| meets(&used.traffic, span)),
+        }
+    });
+    let mut marked: Vec<Marked> = marked.collect();
+    marked.sort_by_key(|period| (period.flow, period.span));
+    marked
+}

@@ -1,0 +1,631 @@
+//! Adversaries against toy defenses written for this test: what the theory foretells is what they find.
+//!
+//! Homes and defenses are as small as the argument allows: seconds are whole, packets few, and the toy of stochastic traffic
+//! padding is the paper's per-second simulator (section 6.2) and nothing else.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stp_audit::adversary::{find, Row, ADVERSARIES};
+use stp_audit::audit::{run, score, Audit};
+use stp_audit::flow::key::Endpoint;
+use stp_audit::packet::dissect::Protocol;
+use stp_audit::threat::*;
+use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
+use stp_audit::units::{Direction, Rate, Span, Timestamp, NANOS};
+use stp_audit::verdict::Outcome;
+
+/// T of the camera: just above its longest activity.
+const PERIOD: i64 = 16;
+const CELL: u32 = 500;
+
+/// A kind of device: how many seconds its activities last, its packets a second, their bytes up and down.
+#[derive(Clone, Copy)]
+struct Model {
+    name: &'static str,
+    p: f64,
+    seconds: (i64, i64),
+    packets: i64,
+    up: u32,
+    down: u32,
+    /// Bytes of a packet every ten seconds, whatever anybody does; none where 0.
+    background: u32,
+}
+
+const CAMERA: Model = Model {
+    name: "camera",
+    p: 0.01,
+    seconds: (8, 15),
+    packets: 4,
+    up: 900,
+    down: 100,
+    background: 0,
+};
+
+/// A home of such devices for so many seconds: per idle second an activity begins with chance p.
+fn home(models: &[Model], seconds: i64, seed: u64) -> Trace {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let mut trace = Trace {
+        window: Span::new(Timestamp(0), Timestamp(seconds * NANOS - 1)),
+        devices: Vec::new(),
+        flows: Vec::new(),
+        packets: Vec::new(),
+        activities: Vec::new(),
+        source: Source::Generated,
+    };
+    for (device, model) in models.iter().enumerate() {
+        let end = |host, port| Endpoint {
+            address: [192, 0, 2, host].into(),
+            port,
+        };
+        trace.devices.push(Device {
+            id: model.name.into(),
+            name: model.name.into(),
+        });
+        trace.flows.push(Flow {
+            device: Some(device),
+            protocol: Protocol::TCP,
+            local: end(1, 40_000 + device as u16),
+            remote: end(2, 443),
+            server: Some(format!("{}.example", model.name)),
+        });
+        let flow = device as u32;
+        let mut packet = |at, direction, bytes| {
+            trace.packets.push(Packet {
+                at: Timestamp(at),
+                flow,
+                direction,
+                bytes,
+            });
+        };
+        let mut second = 0;
+        while second < seconds {
+            let lasts = chance.gen_range(model.seconds.0..=model.seconds.1);
+            if !chance.gen_bool(model.p) || second + lasts > seconds {
+                second += 1;
+                continue;
+            }
+            let step = NANOS / model.packets;
+            let times =
+                (second * model.packets..(second + lasts) * model.packets).map(|n| n * step);
+            for at in times.clone() {
+                packet(at, Direction::Up, model.up);
+                packet(at, Direction::Down, model.down);
+            }
+            let span = Span::new(Timestamp(second * NANOS), Timestamp(times.last().unwrap()));
+            trace.activities.push(Activity {
+                device,
+                span,
+                traffic: span,
+                label: "used".into(),
+            });
+            second += lasts;
+        }
+        if model.background > 0 {
+            let rhythm = (0..seconds).step_by(10);
+            rhythm.for_each(|second| packet(second * NANOS, Direction::Up, model.background));
+        }
+    }
+    trace.checked().unwrap()
+}
+
+/// Shows everything.
+struct Open;
+
+impl Defense for Open {
+    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
+        let flows = trace.flows.iter().map(|flow| (flow.far(), None));
+        let packets = trace.packets.iter();
+        wire(
+            trace,
+            flows.collect(),
+            packets
+                .map(|p| Sighting::one(p.at, p.flow, p.direction, p.bytes))
+                .collect(),
+        )
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        BTreeMap::new()
+    }
+}
+
+/// One flow for all, 60 bytes more a packet.
+struct Merge;
+
+impl Defense for Merge {
+    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
+        let packets = trace.packets.iter();
+        wire(
+            trace,
+            vec![("tunnel.example".into(), None)],
+            packets
+                .map(|p| Sighting::one(p.at, 0, p.direction, p.bytes + 60))
+                .collect(),
+        )
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        BTreeMap::new()
+    }
+}
+
+/// Cells without end.
+struct Constant;
+
+impl Defense for Constant {
+    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
+        let far = trace.flows[0].far();
+        let seconds = trace.window.end.0 / NANOS + 1;
+        let cells = cells(0, seconds);
+        wire(trace, vec![(far, Some(shaping(None)))], cells.to_vec())
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        BTreeMap::new()
+    }
+}
+
+/// The paper's simulator over a home of one device without background; with `phantoms` cover has the law of activities.
+struct Stp {
+    q: f64,
+    phantoms: bool,
+}
+
+impl Defense for Stp {
+    fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
+        let seconds = trace.window.end.0 / NANOS + 1;
+        let mut active = vec![false; seconds as usize];
+        for activity in &trace.activities {
+            let [from, to] = [activity.traffic.start, activity.traffic.end].map(|at| at.0 / NANOS);
+            active[from as usize..=to as usize].fill(true);
+        }
+        if self.phantoms {
+            // A Poisson process: phantoms overlap. Were none drawn while another lasts, long runs would betray activities again.
+            for second in 0..seconds {
+                if chance.gen_bool(self.q) {
+                    let lasts = chance.gen_range(CAMERA.seconds.0..=CAMERA.seconds.1);
+                    let end = (second + lasts).min(seconds);
+                    active[second as usize..end as usize].fill(true);
+                }
+            }
+        }
+        let (mut periods, mut second) = (Vec::new(), 0);
+        while second < seconds {
+            let cover = !self.phantoms && chance.gen_bool(self.q);
+            if active[second as usize] || cover {
+                periods.push(second);
+                second += PERIOD;
+            } else {
+                second += 1;
+            }
+        }
+        let far = trace.flows[0].far();
+        let shaping = shaping(Some(Duration::from_secs(PERIOD as u64)));
+        let sightings = periods.iter().flat_map(|&from| cells(from, from + PERIOD));
+        let mut shaped = wire(trace, vec![(far, Some(shaping))], sightings.collect());
+        shaped.periods = periods
+            .iter()
+            .map(|&from| {
+                let [start, end] = [from, from + PERIOD].map(|s| Timestamp(s * NANOS));
+                let span = Span::new(start, end);
+                let mut under = active[from as usize..].iter().take(PERIOD as usize);
+                PaddedPeriod {
+                    flow: 0,
+                    span,
+                    genuine: under.any(|&active| active),
+                }
+            })
+            .collect();
+        shaped
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        BTreeMap::from([("padding_probability", self.q.into())])
+    }
+
+    fn is_random(&self) -> bool {
+        true
+    }
+}
+
+/// 40 cells up and 8 down a second.
+fn shaping(period: Option<Duration>) -> Shaping {
+    Shaping {
+        period,
+        up: Rate::new(20_000.0).unwrap(),
+        down: Rate::new(4_000.0).unwrap(),
+        cell_bytes: CELL,
+    }
+}
+
+fn cells(from: i64, to: i64) -> [Sighting; 2] {
+    [(Direction::Up, 40), (Direction::Down, 8)].map(|(direction, a_second)| Sighting {
+        count: u32::try_from((to - from) * a_second).unwrap(),
+        every: NANOS / a_second,
+        ..Sighting::one(Timestamp(from * NANOS), 0, direction, CELL)
+    })
+}
+
+fn wire(
+    trace: &Trace,
+    flows: Vec<(String, Option<Shaping>)>,
+    sightings: Vec<Sighting>,
+) -> ShapedTrace {
+    let flow = |(far, shaping)| SeenFlow { far, shaping };
+    let seen = Observation {
+        vantage: Vantage::Outside,
+        window: trace.window,
+        flows: flows.into_iter().map(flow).collect(),
+        sightings,
+    };
+    let (genuine, carried) = (trace.bytes(), seen.bytes());
+    ShapedTrace {
+        cost: Cost {
+            genuine,
+            cover: carried - genuine.min(carried),
+            ..Cost::default()
+        },
+        seen,
+        delay: Delay::default(),
+        periods: Vec::new(),
+        broken: Vec::new(),
+    }
+}
+
+type Named = (String, Box<dyn Defense>);
+
+fn named(name: &str, defense: impl Defense + 'static) -> Named {
+    (name.into(), Box::new(defense))
+}
+
+fn audit<'a>(
+    trace: &'a Trace,
+    defenses: &'a [Named],
+    adversaries: &'a [&'static Row],
+    trials: u32,
+) -> Audit<'a> {
+    Audit {
+        trace,
+        defenses,
+        adversaries,
+        trials,
+        seed: 1,
+        jobs: Some(2),
+        tolerance: Duration::ZERO,
+    }
+}
+
+/// The row of all devices of each adversary against one defense.
+fn against(
+    trace: &Trace,
+    defense: impl Defense + 'static,
+    names: &[&str],
+    trials: u32,
+) -> Vec<Outcome> {
+    let defenses = [named("toy", defense)];
+    let adversaries: Vec<_> = names.iter().map(|name| find(name).unwrap()).collect();
+    let mut rows = run(&audit(trace, &defenses, &adversaries, trials), &|_, _| ());
+    rows.retain(|row| row.device == "all");
+    rows
+}
+
+fn value(row: &Outcome) -> f64 {
+    row.confidence.expect(&row.adversary).value
+}
+
+/// Sparse use: a detector of outliers needs outliers.
+const RARE: Model = Model { p: 0.001, ..CAMERA };
+
+#[test]
+fn an_undefended_home_is_an_open_book() {
+    let trace = home(&[RARE], 100_000, 1);
+    let rows = against(
+        &trace,
+        Open,
+        &["threshold", "device-rate", "every-padded-period"],
+        1,
+    );
+    for row in &rows[..2] {
+        assert!(value(row) > 0.98, "{row:?}");
+        assert!(row.recall.unwrap() > 0.95, "{row:?}");
+    }
+    assert!(rows.iter().filter(|row| row.headline).count() == 1 && !rows[2].headline);
+    // Nothing is padded: no claims, which is not a confidence of zero.
+    assert_eq!((rows[2].claims, rows[2].confidence), (0, None));
+    assert_eq!(rows[2].activities_per_period, None);
+    assert_eq!(rows[0].overhead.ratio, Some(1.0));
+}
+
+/// terms.md: under the paper's rule .96 and .60; under that of phantoms 1 - (1 - p / (p + q))^2, within .05.
+#[test]
+fn long_runs_betray_activities_unless_cover_has_their_law() {
+    let mut table =
+        String::from("p      q      rule      run-length  foretold  every-padded  foretold by 1\n");
+    for (p, phantoms, foretold, within) in [
+        (0.01, false, 0.96, 0.02),
+        (0.001, false, 0.60, 0.05),
+        (0.01, true, 0.75, 0.05),
+        (0.001, true, 1.0 - (1.0 - 1.0f64 / 11.0).powi(2), 0.05),
+    ] {
+        let trace = home(&[Model { p, ..CAMERA }], 200_000, 7);
+        let names = ["every-padded-period", "run-length"];
+        let rows = against(&trace, Stp { q: 0.01, phantoms }, &names, 20);
+        let [every, long] = [&rows[0], &rows[1]];
+        table += &format!(
+            "{p:<5}  0.01   {:8}  {:.2}        {foretold:.2}      {:.2}          {:.2}\n",
+            if phantoms { "phantoms" } else { "paper" },
+            value(long),
+            value(every),
+            p / (p + (1.0 - p) * 0.01),
+        );
+        assert!((value(long) - foretold).abs() <= within, "{table}");
+        // The leak shows in the control: lift above 1 for who sees it, 1 for who claims all.
+        let [every, long] = [every.shuffled.unwrap(), long.shuffled.unwrap()];
+        assert_eq!((every.lift, every.low, every.high), (1.0, 1.0, 1.0));
+        if !phantoms {
+            assert!(long.low > 1.1, "{long:?}");
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// Figure 4's published c is activities per padded period; genuine periods per padded period is the claimer's precision.
+#[test]
+fn who_claims_every_period_is_right_as_often_as_periods_are_genuine() {
+    let trace = home(&[CAMERA], 100_000, 3);
+    let rows = against(
+        &trace,
+        Stp {
+            q: 1.0,
+            phantoms: false,
+        },
+        &["every-padded-period"],
+        3,
+    );
+    let row = &rows[0];
+    assert!((value(row) - row.genuine_periods_per_period.unwrap()).abs() < 1e-12);
+    // terms.md, Nest at q = 1: .137 activities per period, .225 genuine ones. Every second is padded: so is c_min.
+    assert!(
+        (row.activities_per_period.unwrap() - 0.142).abs() < 0.015,
+        "{row:?}"
+    );
+    assert!((value(row) - 0.225).abs() < 0.03, "{row:?}");
+    assert!(
+        (value(row) - row.c_min.periods_touched.unwrap()).abs() < 0.002,
+        "{row:?}"
+    );
+    let endless = against(
+        &trace,
+        Constant,
+        &["every-padded-period", "run-length", "threshold"],
+        1,
+    );
+    assert!((value(&endless[0]) - endless[0].c_min.periods_touched.unwrap()).abs() < 0.01);
+    assert_eq!((endless[1].claims, endless[2].claims), (0, 0));
+}
+
+/// p = .001, q = .01: a day at home is about 2.8 standard deviations from a day away: an area of Phi(2.8 / sqrt 2) = .976.
+#[test]
+fn days_at_home_are_told_from_days_away_by_counting() {
+    let trace = home(&[RARE], 5 * 86_400, 5);
+    let row = &against(
+        &trace,
+        Stp {
+            q: 0.01,
+            phantoms: false,
+        },
+        &["count"],
+        40,
+    )[0];
+    let area = row.auc.unwrap();
+    assert!((area.value - 0.97).abs() < 0.025, "{area:?}");
+    assert_eq!((row.claims, row.confidence, row.headline), (0, None, false));
+    let row = &against(&trace, Constant, &["count"], 1)[0];
+    assert_eq!(row.auc.unwrap().value, 0.5);
+    let row = &against(&trace, Open, &["count"], 1)[0];
+    assert_eq!(row.auc.unwrap().value, 1.0);
+}
+
+/// The paper's three cases in which a tunnel does not help (section 5.2).
+#[test]
+fn a_tunnel_helps_no_single_sparse_or_dominating_device() {
+    let plug = Model {
+        name: "plug",
+        p: 0.0005,
+        seconds: (1, 1),
+        packets: 3,
+        up: 150,
+        down: 120,
+        background: 60,
+    };
+    let speaker = Model {
+        name: "speaker",
+        p: 0.0005,
+        seconds: (2, 5),
+        packets: 10,
+        up: 300,
+        down: 1200,
+        background: 0,
+    };
+    let busy = Model {
+        p: 0.02,
+        seconds: (1, 4),
+        packets: 2,
+        ..plug
+    };
+    let video = Model {
+        packets: 50,
+        up: 1400,
+        background: 1000,
+        ..RARE
+    };
+    for (case, models, watched, least) in [
+        ("single", vec![plug], "plug", 0.9),
+        (
+            "sparse",
+            vec![
+                Model {
+                    p: 0.0005,
+                    ..CAMERA
+                },
+                plug,
+                speaker,
+            ],
+            "all",
+            0.9,
+        ),
+        ("dominating", vec![video, busy], "camera", 0.9),
+    ] {
+        let trace = home(&models, 86_400, 11);
+        let defenses = [named("vpn", Merge)];
+        let adversaries = [find("device-rate").unwrap()];
+        let rows = run(&audit(&trace, &defenses, &adversaries, 1), &|_, _| ());
+        let row = rows.iter().find(|row| row.device == watched).unwrap();
+        let min = row.c_min.periods_touched.unwrap();
+        println!(
+            "{case}: c {:.3}, recall {:.3}, c_min {min:.4}",
+            value(row),
+            row.recall.unwrap()
+        );
+        assert!(min < value(row) && value(row) <= 1.0, "{case}: {row:?}");
+        assert!(
+            value(row) >= least && row.recall.unwrap() > 0.5,
+            "{case}: {row:?}"
+        );
+    }
+}
+
+fn everyone() -> Vec<&'static Row> {
+    ADVERSARIES.iter().collect()
+}
+
+#[test]
+fn threads_change_nothing() {
+    let trace = home(&[CAMERA], 20_000, 2);
+    let defenses = [
+        named("none", Open),
+        named(
+            "stp",
+            Stp {
+                q: 0.01,
+                phantoms: true,
+            },
+        ),
+        named("ilp", Constant),
+    ];
+    let everyone = everyone();
+    let of = |jobs| {
+        let audit = Audit {
+            jobs: Some(jobs),
+            ..audit(&trace, &defenses, &everyone, 8)
+        };
+        run(&audit, &|_, _| ())
+    };
+    let one = of(1);
+    assert_eq!(one, of(2));
+    assert_eq!(one, of(5));
+    // A row more moves none that was there.
+    let fewer = [named(
+        "stp",
+        Stp {
+            q: 0.01,
+            phantoms: true,
+        },
+    )];
+    let alone = run(&audit(&trace, &fewer, &everyone[1..3], 8), &|_, _| ());
+    for row in &alone {
+        assert!(one.contains(row), "{row:?}");
+    }
+}
+
+#[test]
+fn progress_is_told_to_the_end() {
+    let trace = home(&[CAMERA], 5_000, 2);
+    let defenses = [
+        named("none", Open),
+        named(
+            "stp",
+            Stp {
+                q: 0.1,
+                phantoms: false,
+            },
+        ),
+    ];
+    let told = std::sync::Mutex::new(Vec::new());
+    let adversaries = [find("run-length").unwrap()];
+    run(&audit(&trace, &defenses, &adversaries, 4), &|done, of| {
+        told.lock().unwrap().push((done, of));
+    });
+    let mut told = told.into_inner().unwrap();
+    told.sort_unstable();
+    assert_eq!(told, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
+}
+
+/// A black box gives the numbers that the defense itself gave, from single packets and without being told its parameters.
+#[test]
+fn a_black_box_scores_as_its_defense_did() {
+    let trace = home(&[CAMERA], 40_000, 4);
+    for defense in [
+        Box::new(Stp {
+            q: 0.01,
+            phantoms: false,
+        }) as Box<dyn Defense>,
+        Box::new(Stp {
+            q: 0.03,
+            phantoms: true,
+        }),
+        Box::new(Open),
+        Box::new(Merge),
+        Box::new(Constant),
+    ] {
+        let wire = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let defenses = [named("box", Tapped(defense, wire.clone()))];
+        let adversaries: Vec<_> = everyone()
+            .into_iter()
+            .filter(|row| row.name != "count")
+            .collect();
+        let defended = run(&audit(&trace, &defenses, &adversaries, 1), &|_, _| ());
+        let mut after: Observation = wire.lock().unwrap().take().unwrap();
+        after.flows.iter_mut().for_each(|flow| flow.shaping = None);
+        let trains = after.sightings.clone();
+        let singles = trains.iter().flat_map(|train| {
+            let one = |at| Sighting::one(at, train.flow, train.direction, train.bytes);
+            train.instants().map(one).collect::<Vec<_>>()
+        });
+        after.sightings = singles.collect();
+        let scored = score(&trace, &after, "box", &adversaries, 1, Duration::ZERO);
+        let bare = |rows: &[Outcome]| -> Vec<Outcome> {
+            let bare = |row: &Outcome| Outcome {
+                parameters: BTreeMap::new(),
+                ..row.clone()
+            };
+            rows.iter().map(bare).collect()
+        };
+        assert_eq!(bare(&scored), bare(&defended));
+        assert!(scored.iter().any(|row| row.claims > 0));
+    }
+}
+
+/// Keeps what the wire showed.
+struct Tapped(
+    Box<dyn Defense>,
+    std::sync::Arc<std::sync::Mutex<Option<Observation>>>,
+);
+
+impl Defense for Tapped {
+    fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
+        let shaped = self.0.shape(trace, chance);
+        *self.1.lock().unwrap() = Some(shaped.seen.clone());
+        shaped
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        self.0.parameters()
+    }
+
+    fn is_random(&self) -> bool {
+        self.0.is_random()
+    }
+}
