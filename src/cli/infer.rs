@@ -14,7 +14,7 @@ use crate::device::catalog::Catalog;
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::Home;
 use crate::flow::observer::Settings;
-use crate::report::{deliver, Plan, View};
+use crate::report::{deliver, Plan, Seen, View};
 use crate::units::Span;
 use anyhow::Context;
 use std::fs::File;
@@ -69,7 +69,8 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         activities: &activities,
         scores: scores.as_ref(),
     });
-    deliver(view, &plan, &inference, common.color)?;
+    let inference = &inference;
+    deliver(&Seen { view, inference }, &plan, common.color)?;
     if read.signal.is_none() {
         read.must_have_packets()?;
     }

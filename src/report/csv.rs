@@ -158,7 +158,7 @@ fn flows(inference: &Inference, rows: &mut Rows<'_>) -> csv::Result<()> {
 }
 
 /// A number with at most so many places, or an empty cell where there is none.
-fn number(number: f64, places: usize) -> Cow<'static, str> {
+pub(crate) fn number(number: f64, places: usize) -> Cow<'static, str> {
     if !number.is_finite() {
         return "".into();
     }
@@ -171,7 +171,7 @@ fn number(number: f64, places: usize) -> Cow<'static, str> {
 
 /// A text that no spreadsheet takes for a formula (OWASP, "CSV Injection": what begins with `=`, `+`, `-`, `@`, a tab or a
 /// line end, or the wide forms of those signs). A number is no formula.
-fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
     if risky && !is_number() {
@@ -184,7 +184,7 @@ fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// The error beneath, so that a closed pipe is known as one.
-fn io_error(error: csv::Error) -> io::Error {
+pub(crate) fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::Io(error) => error,
         other => io::Error::other(format!("a row of CSV could not be written: {other:?}")),

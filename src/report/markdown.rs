@@ -58,7 +58,11 @@ pub fn write(view: View, inference: &Inference, out: &mut dyn Write) -> io::Resu
 }
 
 /// A table; nothing where there is no row. A heading that ends in `:` stands right, as numbers do.
-fn table(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub(crate) fn table(
+    out: &mut dyn Write,
+    headings: &[&str],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -305,7 +309,7 @@ fn address(device: &Device) -> String {
 ///
 /// A grave accent would end the code, and tables are cut at bars before code is found, with rules on backslashes that
 /// renderers do not agree on: texts with any of them are escaped instead.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = line(text);
     match text.is_empty() || text.contains(['`', '|', '\\']) || text.trim() != text {
         true => escape(&text),
@@ -314,7 +318,7 @@ fn code(text: &str) -> String {
 }
 
 /// A text in which no sign is markup (CommonMark 0.31, 2.4; bars as GitHub's tables want them).
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for character in line(text).chars() {
         match character {

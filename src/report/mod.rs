@@ -1,7 +1,10 @@
-//! Results as table, JSON, JSON lines, CSV or Markdown: one file a format, all from the one [`Inference`].
+//! Results as table, JSON, JSON lines, CSV, Markdown and more: one file a format, all from the one value.
 //!
-//! A command makes a [`Plan`] of its `--format` and `-o`, and hands it with the result to [`deliver`].
+//! What `infer` found is shown by the files of this folder as a [`Seen`], verdicts by those in `audit` as an
+//! [`audit::Page`], trade-offs by those in `sweep`. All are [`Shown`]: a command makes a [`Plan`] of its `--format` and
+//! `-o`, and hands it with the result to [`deliver`].
 
+pub mod audit;
 pub mod columns;
 pub mod csv;
 pub mod fingerprints;
@@ -12,8 +15,12 @@ pub mod jsonl;
 pub mod markdown;
 pub mod name;
 pub mod output;
+pub mod page;
+pub mod plot;
+pub mod shown;
 pub mod style;
 mod summary;
+pub mod sweep;
 pub mod table;
 pub mod view;
 
@@ -22,11 +29,31 @@ mod sample;
 
 pub use format::Format;
 pub use output::{Output, OutputError, Plan};
+pub use shown::{deliver, Shown};
 pub use style::{ColorChoice, Style};
 pub use view::View;
 
 use crate::inference::Inference;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+
+/// An inference, seen for one question.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The question.
+    pub view: View,
+    /// What was found.
+    pub inference: &'a Inference,
+}
+
+impl Shown for Seen<'_> {
+    fn formats(&self) -> &'static [Format] {
+        &Format::COMMON
+    }
+
+    fn write(&self, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        write(self.view, format, self.inference, style, out)
+    }
+}
 
 /// Writes one report. `style` is for the table alone; files get `Style::default()`.
 ///
@@ -44,54 +71,13 @@ pub fn write(
         Format::Jsonl => jsonl::write(view, inference, out),
         Format::Csv => csv::write(view, inference, out),
         Format::Md => markdown::write(view, inference, out),
-    }
-}
-
-/// Writes all reports of a run: the files whole or not at all, then standard output.
-///
-/// A report that cannot be written does not keep the others from being; the first error is returned after all were tried.
-/// That the reader of standard output has gone is no error.
-pub fn deliver(
-    view: View,
-    plan: &Plan,
-    inference: &Inference,
-    color: ColorChoice,
-) -> Result<(), OutputError> {
-    let stdout = Style::of_stdout(color);
-    deliver_to(
-        view,
-        plan,
-        inference,
-        stdout,
-        &mut BufWriter::new(io::stdout().lock()),
-    )
-}
-
-fn deliver_to(
-    view: View,
-    plan: &Plan,
-    inference: &Inference,
-    style: Style,
-    stdout: &mut dyn Write,
-) -> Result<(), OutputError> {
-    let mut result = Ok(());
-    for (format, path) in &plan.files {
-        let plain = Style::default();
-        let written = output::write_whole(path, |out| write(view, *format, inference, plain, out));
-        result = result.and(written);
-    }
-    let shown = write(view, plan.stdout, inference, style, stdout).and_then(|()| stdout.flush());
-    match shown {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            let path = "standard output".to_owned();
-            result.and(Err(OutputError::Stream { path, source }))
-        }
-        _ => result,
+        other => Err(shown::lacking(other, &Format::COMMON)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::shown::deliver_to;
     use super::*;
 
     /// Takes the first bytes, then fails.
@@ -106,6 +92,11 @@ mod tests {
         }
     }
 
+    fn infer(inference: &Inference) -> Seen<'_> {
+        let view = View::Infer;
+        Seen { view, inference }
+    }
+
     fn plan(format: Format, outputs: &[String]) -> Plan {
         let outputs: Vec<Output> = outputs.iter().map(|text| text.parse().unwrap()).collect();
         Plan::new(format, &outputs).unwrap()
@@ -114,7 +105,7 @@ mod tests {
     #[test]
     fn every_format_of_every_view_is_written_and_the_same_twice() {
         for view in View::ALL {
-            for format in Format::ALL {
+            for format in Format::COMMON {
                 let text = || {
                     let mut out = Vec::new();
                     write(view, format, &sample::scored(), Style::default(), &mut out).unwrap();
@@ -130,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_known_as_one_in_every_format() {
-        for format in Format::ALL {
+        for format in Format::COMMON {
             for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
                 let mut out = Fails(kind);
                 let home = sample::evening();
@@ -138,7 +129,7 @@ mod tests {
                     write(View::Infer, format, &home, Style::default(), &mut out).unwrap_err();
                 assert_eq!(error.kind(), kind, "{format}");
                 let plan = plan(format, &[]);
-                let result = deliver_to(View::Infer, &plan, &home, Style::default(), &mut out);
+                let result = deliver_to(&infer(&home), &plan, Style::default(), &mut out);
                 assert_eq!(
                     result.is_ok(),
                     kind == io::ErrorKind::BrokenPipe,
@@ -146,6 +137,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_format_an_inference_does_not_have_is_refused() {
+        let mut out = Vec::new();
+        let home = sample::evening();
+        let error = write(View::Infer, Format::Svg, &home, Style::default(), &mut out).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no svg of this result; there are table, json, jsonl, csv, md"
+        );
+        assert!(out.is_empty());
     }
 
     #[test]
@@ -158,7 +161,7 @@ mod tests {
             width: Some(60),
         };
         let mut stdout = Vec::new();
-        deliver_to(View::Infer, &plan, &sample::evening(), style, &mut stdout).unwrap();
+        deliver_to(&infer(&sample::evening()), &plan, style, &mut stdout).unwrap();
         assert!(stdout.contains(&0x1b));
         assert!(!std::fs::read(file).unwrap().contains(&0x1b));
     }
@@ -173,13 +176,8 @@ mod tests {
         ];
         let mut stdout = Vec::new();
         let plan = plan(Format::Md, &outputs);
-        let result = deliver_to(
-            View::Infer,
-            &plan,
-            &sample::evening(),
-            Style::default(),
-            &mut stdout,
-        );
+        let home = sample::evening();
+        let result = deliver_to(&infer(&home), &plan, Style::default(), &mut stdout);
         assert!(
             matches!(result, Err(OutputError::Folder { .. })),
             "{result:?}"

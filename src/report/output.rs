@@ -37,13 +37,24 @@ impl fmt::Display for Output {
 impl FromStr for Output {
     type Err = String;
 
+    /// With one of [`Format::COMMON`]; results that have more are asked by [`Output::read`].
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text, &Format::COMMON)
+    }
+}
+
+impl Output {
+    /// Reads `FORMAT=PATH`, the format one of those a result has.
+    ///
+    /// # Errors
+    /// In words, where a part is missing or no such format is there.
+    pub fn read(text: &str, of: &[Format]) -> Result<Self, String> {
         let Some((format, path)) = text.split_once('=') else {
             return Err(format!(
                 "`{text}` names no format; write FORMAT=PATH, as json=result.json or md=-"
             ));
         };
-        let format: Format = format.parse()?;
+        let format = Format::read(format, of)?;
         let target = match path {
             "" => {
                 return Err(format!(
@@ -97,6 +108,18 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    /// The plan, if all its formats are among those a result has: for formats that were read without knowing for what.
+    ///
+    /// # Errors
+    /// In words, with the list.
+    pub fn among(self, of: &[Format]) -> Result<Self, String> {
+        let files = self.files.iter().map(|(format, _)| *format);
+        for format in std::iter::once(self.stdout).chain(files) {
+            Format::read(format.name(), of)?;
+        }
+        Ok(self)
     }
 
     /// Whether any report shows the SHA-256 of the inputs, so that it is worth computing.
@@ -295,6 +318,22 @@ mod tests {
             Err("-o json=v and -o md=v want the same file".to_string())
         );
         assert!(!plan(Format::Table, &["csv=v"]).unwrap().shows_digest());
+    }
+
+    #[test]
+    fn a_plan_asks_for_nothing_a_result_does_not_have() {
+        let most = [Format::Table, Format::Html];
+        let output = Output::read("html=v.html", &most).unwrap();
+        let plan = Plan::new(Format::Table, &[output]).unwrap();
+        assert_eq!(plan.clone().among(&most), Ok(plan.clone()));
+        assert_eq!(
+            plan.among(&Format::COMMON),
+            Err("`html` is no format; there are table, json, jsonl, csv, md".to_string())
+        );
+        assert_eq!(
+            Output::read("svg=v.svg", &most),
+            Err("`svg` is no format; there are table, html".to_string())
+        );
     }
 
     #[test]

@@ -3,6 +3,12 @@
 //! One value, read by every report. Field names are those of the JSON report and bear their units; what does not exist, as
 //! the confidence of an adversary who claims nothing, is `None`, `null` in JSON, and never 0 or NaN.
 
+pub mod baseline;
+pub mod gates;
+pub mod held;
+pub mod limits;
+mod passes;
+
 pub use crate::stats::Interval;
 use crate::units::Timestamp;
 use serde::Serialize;

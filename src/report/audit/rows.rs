@@ -1,0 +1,91 @@
+//! One result as the texts of a row, for every format that people read.
+
+use crate::report::human::{decimals, line, percent, MISSING};
+use crate::verdict::{Gate, Interval, Outcome, Status};
+
+/// Headings of [`cells`].
+pub const HEADINGS: [&str; 11] = [
+    "Defense",
+    "Adversary",
+    "Device",
+    "Confidence",
+    "Recall",
+    "Overhead",
+    "GB/month",
+    "Latency p99",
+    "Top 1/5/10 %",
+    "Act./period",
+    "Theory c, b",
+];
+
+/// The texts of a result: plain, with nothing in them that breaks a line.
+pub fn cells(row: &Outcome) -> [String; HEADINGS.len()] {
+    let top = &row.precision_at;
+    let top = [top.top_1_percent, top.top_5_percent, top.top_10_percent];
+    let top = match top.iter().all(Option::is_none) {
+        true => MISSING.to_owned(),
+        false => top
+            .map(|share| number(share.map(|s| s * 100.0), 0))
+            .join("/"),
+    };
+    let theory = row
+        .theory
+        .filter(|t| t.confidence.is_some() || t.overhead.is_some());
+    let theory = theory.map_or(MISSING.to_owned(), |theory| {
+        let c = percent(theory.confidence, MISSING);
+        format!("{c}, {}", number(theory.overhead, 2))
+    });
+    [
+        place(row),
+        line(&row.adversary),
+        line(&row.device),
+        confidence(row),
+        percent(row.recall, MISSING),
+        number(row.overhead.ratio, 2),
+        decimals(row.overhead.gb_per_month, 2),
+        match row.added_latency_ms.p99.is_finite() {
+            true => format!("{} ms", decimals(row.added_latency_ms.p99, 1)),
+            false => MISSING.to_owned(),
+        },
+        top,
+        number(row.activities_per_period, 3),
+        theory,
+    ]
+}
+
+/// The defense, and where the adversary stands if that is not where all traffic has passed it.
+pub fn place(row: &Outcome) -> String {
+    match row.vantage.as_str() {
+        "outside" => line(&row.defense),
+        vantage => format!("{} ({})", line(&row.defense), line(vantage)),
+    }
+}
+
+/// `51.1 % [48.0-54.2]`; `no claims` where there are none.
+pub fn confidence(row: &Outcome) -> String {
+    match (row.confidence, row.claims) {
+        (Some(c), _) => interval(c),
+        (None, 0) => "no claims".to_owned(),
+        (None, _) => MISSING.to_owned(),
+    }
+}
+
+/// `51.1 % [48.0-54.2]`.
+pub fn interval(c: Interval) -> String {
+    let of = |share: f64| decimals(share * 100.0, 1);
+    format!("{} % [{}-{}]", of(c.value), of(c.low), of(c.high))
+}
+
+/// A number, or a dash.
+pub fn number(number: Option<f64>, places: usize) -> String {
+    number.map_or(MISSING.to_owned(), |number| decimals(number, places))
+}
+
+/// The word for a gate's status.
+pub fn status(gate: &Gate) -> &'static str {
+    match gate.status {
+        Status::Pass => "pass",
+        Status::Inconclusive => "inconclusive",
+        Status::Fail => "fail",
+    }
+}

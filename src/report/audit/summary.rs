@@ -1,0 +1,167 @@
+//! What is said of a verdict in words, the same in every format that people read. Plain lines, not yet escaped for any.
+
+use super::rows;
+use crate::report::human::{self, bytes, counted, decimals, line, listed};
+use crate::verdict::{Outcome, Verdict};
+use std::collections::BTreeSet;
+
+/// Names of what does not work any more that are listed.
+const BROKEN: usize = 6;
+/// Findings of a kind that are listed.
+const FINDINGS: usize = 20;
+
+/// What was audited, in parts.
+pub fn headline(verdict: &Verdict) -> Vec<String> {
+    let home = &verdict.home;
+    let mut parts = match verdict.inputs.is_empty() {
+        true => vec!["a generated home".to_owned()],
+        false => {
+            let inputs: Vec<String> = verdict.inputs.iter().map(|input| line(input)).collect();
+            vec![listed(&inputs, 3, ", ")]
+        }
+    };
+    parts.extend([
+        human::duration(home.last.since(home.first)),
+        counted(home.packets, "packet"),
+        bytes(home.bytes),
+        counted(home.devices.len() as u64, "device"),
+        human::activities(home.activities),
+        format!("seed {}", verdict.seed),
+    ]);
+    parts
+}
+
+/// Where the truth comes from, where that is not somebody who wrote it down.
+pub fn truth(verdict: &Verdict) -> Option<&'static str> {
+    match verdict.home.truth.as_str() {
+        "inferred" => Some("The truth is inferred: the activities are what infer claims of the undefended traffic, and nobody wrote them down. Give --labels to audit against what happened."),
+        "generated" => Some("The home is synthetic: its packets and activities were generated."),
+        _ => None,
+    }
+}
+
+/// The controls: what shuffled marks and the undefended trace give, and who tells days apart.
+pub fn controls(verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in &verdict.results {
+        if let Some(s) = row.shuffled {
+            let tells = match s.low <= 1.0 && 1.0 <= s.high {
+                true => "as it must be where marks tell nothing",
+                false => "which is not 1: something besides the marks tells genuine from cover",
+            };
+            lines.push(format!(
+                "Control, marks shuffled among padded periods: {}: confidence {} %, lift {} [{}-{}], {tells}.",
+                who(row),
+                decimals(s.confidence * 100.0, 1),
+                decimals(s.lift, 2),
+                decimals(s.low, 2),
+                decimals(s.high, 2),
+            ));
+        }
+    }
+    let undefended = verdict
+        .results
+        .iter()
+        .find(|r| r.defense == "none" && r.headline);
+    if let Some(row) = undefended {
+        lines.push(format!(
+            "Control, undefended: {} is right about {}.",
+            line(&row.adversary),
+            rows::confidence(row)
+        ));
+    }
+    for row in &verdict.results {
+        if let Some(auc) = row.auc {
+            lines.push(format!(
+                "{}: tells days at home from days away with an area under the curve of {} [{}-{}]; 0.5 is guessing.",
+                who(row),
+                decimals(auc.value, 2),
+                decimals(auc.low, 2),
+                decimals(auc.high, 2),
+            ));
+        }
+    }
+    lines
+}
+
+/// What does not work any more, a line a defense.
+pub fn broken(verdict: &Verdict) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let rows = verdict.results.iter().filter(|row| !row.broken.is_empty());
+    rows.filter(|row| seen.insert((&row.defense, &row.vantage)))
+        .map(|row| {
+            let names: Vec<String> = row.broken.iter().map(|name| line(name)).collect();
+            format!(
+                "{} cuts off {}.",
+                rows::place(row),
+                listed(&names, BROKEN, ", ")
+            )
+        })
+        .collect()
+}
+
+/// What steered the audit and each defense, a line each.
+pub fn parameters(verdict: &Verdict) -> Vec<String> {
+    let told = |name: &str, map: &std::collections::BTreeMap<String, serde_json::Value>| {
+        let pairs = map.iter().map(|(name, value)| match value {
+            serde_json::Value::String(text) => format!("{} {}", line(name), line(text)),
+            value => format!("{} {}", line(name), line(&value.to_string())),
+        });
+        let pairs: Vec<String> = pairs.collect();
+        format!("{name}: {}.", pairs.join(", "))
+    };
+    let mut lines = Vec::new();
+    if !verdict.parameters.is_empty() {
+        lines.push(told(&line(&verdict.command), &verdict.parameters));
+    }
+    let mut seen = BTreeSet::new();
+    for row in verdict
+        .results
+        .iter()
+        .filter(|row| !row.parameters.is_empty())
+    {
+        let text = told(&line(&row.defense), &row.parameters);
+        if seen.insert(text.clone()) {
+            lines.push(text);
+        }
+    }
+    lines
+}
+
+/// How the findings differ from the baseline's, a line a kind.
+pub fn baseline(verdict: &Verdict) -> Vec<String> {
+    let Some(baseline) = &verdict.baseline else {
+        return Vec::new();
+    };
+    let told = |kind: &str, ids: &[String]| {
+        let shown: Vec<String> = ids.iter().map(|id| line(id)).collect();
+        match ids.is_empty() {
+            true => format!("{kind}: none."),
+            false => format!("{kind}: {}.", listed(&shown, FINDINGS, ", ")),
+        }
+    };
+    vec![
+        format!("Held against the baseline {}.", line(&baseline.path)),
+        told("New", &baseline.new),
+        told("Fixed", &baseline.fixed),
+        told("Persistent", &baseline.persistent),
+    ]
+}
+
+/// The last line.
+pub fn closing(verdict: &Verdict) -> String {
+    format!(
+        "Verdict: {} (exit code {}). stp-audit {}.",
+        line(&verdict.verdict),
+        verdict.exit_code,
+        verdict.version
+    )
+}
+
+/// What the marked rows are.
+pub const MARKED: &str =
+    "Marked: the adversary who is right most often about a defense; limits are held against it.";
+
+fn who(row: &Outcome) -> String {
+    format!("{} against {}", line(&row.adversary), rows::place(row))
+}

@@ -1,0 +1,124 @@
+//! A verdict for people at a terminal: a row for each defense, adversary and device, then controls, caveats and gates.
+
+use super::rows::{cells, number, status};
+use super::summary;
+use crate::report::columns::{Align, Columns};
+use crate::report::human::{decimals, line, MISSING};
+use crate::report::style::{Paint, Style};
+use crate::verdict::{Status, Verdict};
+use std::io::{self, Write};
+
+/// Before the defense of the rows that limits are held against.
+const MARK: &str = "* ";
+const NO_MARK: &str = "  ";
+
+/// Writes the table.
+pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", summary::headline(verdict).join("  "))?;
+    results(verdict, style, out)?;
+    let mut tell = |paint: Paint, text: &str| writeln!(out, "{}", style.paint(paint, text));
+    if verdict.results.iter().any(|row| row.headline) {
+        tell(Paint::Faint, &format!("{MARK}{}", summary::MARKED))?;
+    }
+    if let Some(text) = summary::truth(verdict) {
+        tell(Paint::Doubt, text)?;
+    }
+    for text in summary::controls(verdict) {
+        tell(Paint::Faint, &text)?;
+    }
+    for text in summary::broken(verdict) {
+        tell(Paint::Doubt, &text)?;
+    }
+    for text in &verdict.caveats {
+        tell(Paint::Doubt, &line(text))?;
+    }
+    for text in summary::parameters(verdict) {
+        tell(Paint::Faint, &text)?;
+    }
+    gates(verdict, style, out)?;
+    for text in summary::baseline(verdict) {
+        writeln!(out, "{}", style.paint(Paint::Faint, &text))?;
+    }
+    let paint = match verdict.exit_code {
+        0 => Paint::Faint,
+        _ => Paint::Doubt,
+    };
+    writeln!(out, "{}", style.paint(paint, &summary::closing(verdict)))
+}
+
+fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut columns = Columns::new(&[
+        ("  DEFENSE", Align::Left),
+        ("ADVERSARY", Align::Left),
+        ("DEVICE", Align::Left),
+        ("CONFIDENCE", Align::Left),
+        ("RECALL", Align::Right),
+        ("OVERHEAD", Align::Right),
+        ("GB/MONTH", Align::Right),
+        ("LATENCY P99", Align::Right),
+        ("TOP 1/5/10 %", Align::Right),
+        ("ACT/PERIOD", Align::Right),
+        ("THEORY C, B", Align::Right),
+    ]);
+    for row in &verdict.results {
+        let (mark, paint) = match row.headline {
+            true => (MARK, Paint::Known),
+            false => (NO_MARK, Paint::Faint),
+        };
+        let mut cells = cells(row).to_vec();
+        if let Some(first) = cells.first_mut() {
+            first.insert_str(0, mark);
+        }
+        columns.row(paint, cells);
+    }
+    // Four numbers are the question: how often is whom right about what, at which price.
+    columns.spare(&[
+        "THEORY C, B",
+        "ACT/PERIOD",
+        "TOP 1/5/10 %",
+        "RECALL",
+        "LATENCY P99",
+        "GB/MONTH",
+    ]);
+    columns.write(style, out)
+}
+
+fn gates(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if verdict.gates.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut columns = Columns::new(&[
+        ("GATE", Align::Left),
+        ("RULE", Align::Left),
+        ("DEFENSE", Align::Left),
+        ("LIMIT", Align::Right),
+        ("OBSERVED", Align::Right),
+        ("BOUND", Align::Right),
+        ("", Align::Left),
+    ]);
+    for gate in &verdict.gates {
+        let paint = match gate.status {
+            Status::Pass => Paint::Known,
+            Status::Inconclusive | Status::Fail => Paint::Doubt,
+        };
+        let limit = match gate.limit.is_finite() {
+            true => decimals(gate.limit, 3),
+            false => MISSING.to_owned(),
+        };
+        columns.row(
+            paint,
+            vec![
+                status(gate).to_owned(),
+                line(&gate.rule),
+                line(&gate.defense),
+                limit,
+                number(gate.observed, 3),
+                number(gate.bound, 3),
+                line(&gate.says),
+            ],
+        );
+    }
+    columns.spare(&["BOUND", "OBSERVED", "LIMIT"]);
+    columns.write(style, out)
+}
