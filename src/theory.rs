@@ -59,20 +59,25 @@ impl Periods {
     /// The q at which the curve of c / b over q bends most (section 6.1: "the point of maximum curvature in c/b"); `None`
     /// where there is no curve.
     pub fn knee(&self) -> Option<Probability> {
-        let step = 1.0 / f64::from(KNEE_POINTS);
-        let at = |n: u32| self.worth(Probability::clamped(f64::from(n) * step));
-        let mut best: Option<(f64, u32)> = None;
-        for n in 1..KNEE_POINTS {
-            let (before, here, after) = (at(n - 1)?, at(n)?, at(n + 1)?);
-            let slope = (after - before) / (2.0 * step);
-            let bend = (after - 2.0 * here + before) / (step * step);
-            let curvature = bend.abs() / (1.0 + slope * slope).powf(1.5);
-            if best.is_none_or(|(most, _)| curvature > most) {
-                best = Some((curvature, n));
-            }
-        }
-        best.map(|(_, n)| Probability::clamped(f64::from(n) * step))
+        knee_of(|padding| self.worth(padding))
     }
+}
+
+/// The q at which a curve over q bends most; `None` where it has no value somewhere.
+pub fn knee_of(worth: impl Fn(Probability) -> Option<f64>) -> Option<Probability> {
+    let step = 1.0 / f64::from(KNEE_POINTS);
+    let at = |n: u32| worth(Probability::clamped(f64::from(n) * step));
+    let mut best: Option<(f64, u32)> = None;
+    for n in 1..KNEE_POINTS {
+        let (before, here, after) = (at(n - 1)?, at(n)?, at(n + 1)?);
+        let slope = (after - before) / (2.0 * step);
+        let bend = (after - 2.0 * here + before) / (step * step);
+        let curvature = bend.abs() / (1.0 + slope * slope).powf(1.5);
+        if best.is_none_or(|(most, _)| curvature > most) {
+            best = Some((curvature, n));
+        }
+    }
+    best.map(|(_, n)| Probability::clamped(f64::from(n) * step))
 }
 
 #[cfg(test)]

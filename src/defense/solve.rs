@@ -1,0 +1,317 @@
+//! What stochastic traffic padding promises for a q, and which q keeps a promise.
+//!
+//! On the grid the paper's equations say it ([`crate::theory`]). Per second they do not: there a period begins when the
+//! first of activity and cover does, and later activities may come under it. With p and q a second, d the mean length of an
+//! activity and T of a period:
+//! - a period that begins out of silence is begun by cover with chance a = q(1-p) / (p + q(1-p)), and no activity comes
+//!   under it with chance a (1-p)^T;
+//! - an activity is running at its end with chance u = d / (d + 1/p); cover goes on there with chance v: of phantom
+//!   activities as of real ones, under the paper's rule because whole periods of it are left or another draw says so. So
+//!   another period follows with chance e = 1 - (1-u)(1-v);
+//! - c = (1-e) (1 - a (1-p)^T) + u + (1-u) v (1 - (1-p)^T), and stretches last T / (1-e) on average, with (1-h) / h between
+//!   them, h = p + q - pq.
+//!
+//! It is a renewal argument that takes the ends of periods for random instants: good to a few hundredths.
+
+use super::settings::{DefenseError, ExtensionRule};
+use crate::theory::{confidence, knee_of, padding_for, Periods};
+use crate::units::Probability;
+
+/// Seconds of the month that data caps are for.
+pub(super) const MONTH: f64 = 30.0 * 86_400.0;
+
+/// What is promised for one stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Promise {
+    /// Equations 1 and 2, of so many periods.
+    Grid { periods: Periods, count: f64 },
+    /// The renewal argument.
+    PerSecond(Renewal),
+}
+
+/// What the renewal argument is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Renewal {
+    /// p: chance of an idle second that an activity begins.
+    pub(super) activity: Probability,
+    /// d in seconds.
+    pub(super) activity_s: f64,
+    /// T in seconds.
+    pub(super) period_s: f64,
+    pub(super) rule: ExtensionRule,
+    /// Mean length of cover in seconds, and in whole periods.
+    pub(super) cover_s: f64,
+    pub(super) cover_periods: f64,
+    /// Bytes a second while padded, both ways.
+    pub(super) padded_rate: f64,
+    /// Bytes a second on the wire while idle and not padded.
+    pub(super) idle_rate: f64,
+    /// Seconds, and bytes without the defense, of the whole.
+    pub(super) seconds: f64,
+    pub(super) bytes: f64,
+}
+
+/// What a q comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Expected {
+    /// Periods padded.
+    pub(super) padded: f64,
+    /// Of them, those with an activity under them.
+    pub(super) genuine: f64,
+    /// Bytes on the wire.
+    pub(super) carried: f64,
+    /// Bytes without the defense.
+    pub(super) bytes: f64,
+}
+
+impl Expected {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            padded: self.padded + other.padded,
+            genuine: self.genuine + other.genuine,
+            carried: self.carried + other.carried,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    pub(super) fn confidence(&self) -> Option<f64> {
+        (self.padded > 0.0).then(|| self.genuine / self.padded)
+    }
+
+    pub(super) fn overhead(&self) -> Option<f64> {
+        (self.bytes > 0.0).then(|| self.carried / self.bytes)
+    }
+}
+
+impl Renewal {
+    fn expected(&self, padding: Probability) -> Expected {
+        let (p, q) = (self.activity.get(), padding.get());
+        let chance_within = 1.0 - (1.0 - p).powf(self.period_s);
+        let busy = |chance: f64, length: f64| match chance > 0.0 {
+            true => length / (length + (1.0 - chance) / chance),
+            false => 0.0,
+        };
+        let begins = p + q - p * q;
+        let by_cover = match begins > 0.0 {
+            true => q * (1.0 - p) / begins,
+            false => 0.0,
+        };
+        let u = busy(p, self.activity_s);
+        let v = match self.rule {
+            // A draw a second: what is shorter is followed by no other within that second.
+            ExtensionRule::Phantom => busy(q, self.cover_s.max(1.0)),
+            ExtensionRule::Paper => q + (1.0 - q) * by_cover * (1.0 - 1.0 / self.cover_periods),
+        };
+        if begins <= 0.0 {
+            return Expected {
+                carried: self.idle_rate * self.seconds,
+                bytes: self.bytes,
+                ..Expected::default()
+            };
+        }
+        let ends = (1.0 - u) * (1.0 - v);
+        let first = 1.0 - by_cover * (1.0 - chance_within);
+        let c = ends * first + u + (1.0 - u) * v * chance_within;
+        // Stretches over stretches and gaps, both times the chance of an end.
+        let gap = (1.0 - begins) / begins * ends;
+        let padded_share = self.period_s / (self.period_s + gap);
+        let padded = padded_share * self.seconds / self.period_s;
+        let rate = padded_share * self.padded_rate + (1.0 - padded_share) * self.idle_rate;
+        Expected {
+            padded,
+            genuine: padded * c,
+            carried: rate * self.seconds,
+            bytes: self.bytes,
+        }
+    }
+}
+
+impl Promise {
+    /// What that q comes to.
+    pub(super) fn expected(&self, padding: Probability) -> Expected {
+        match self {
+            Self::PerSecond(renewal) => renewal.expected(padding),
+            Self::Grid { periods, count } => {
+                let (p, q) = (periods.activity.get(), padding.get());
+                let padded = count * (p + (1.0 - p) * q);
+                let c = confidence(periods.activity, padding).unwrap_or(0.0);
+                let bytes = count * (p * periods.active_bytes + (1.0 - p) * periods.idle_bytes);
+                Expected {
+                    padded,
+                    genuine: padded * c,
+                    carried: periods.overhead(padding).unwrap_or(0.0) * bytes,
+                    bytes,
+                }
+            }
+        }
+    }
+
+    fn c(&self, padding: Probability) -> f64 {
+        self.expected(padding).confidence().unwrap_or(1.0)
+    }
+
+    /// The q for a wanted c.
+    ///
+    /// # Errors
+    /// A c below what q = 1 gives; what it gives is named.
+    pub(super) fn q_for_confidence(
+        &self,
+        wanted: f64,
+        of: &str,
+    ) -> Result<Probability, DefenseError> {
+        let solved = match self {
+            Self::Grid { periods, .. } => padding_for(periods.activity, wanted),
+            Self::PerSecond(_) if self.c(Probability::ALWAYS) > wanted => None,
+            // c falls as q grows.
+            Self::PerSecond(_) => Some(bisect(|q| self.c(q) <= wanted)),
+        };
+        solved.ok_or_else(|| DefenseError::OutOfReach {
+            what: "a target confidence",
+            wanted: wanted.to_string(),
+            reach: format!(
+                "padding {of} all the time (q = 1) comes to {:.3}; take that or more, or a shorter period",
+                self.c(Probability::ALWAYS)
+            ),
+        })
+    }
+
+    /// The q at the knee of c / b.
+    pub(super) fn knee(&self, of: &str) -> Result<Probability, DefenseError> {
+        let knee = match self {
+            Self::Grid { periods, .. } => periods.knee(),
+            Self::PerSecond(renewal) => knee_of(|q| {
+                let expected = renewal.expected(q);
+                Some(expected.confidence()? / expected.overhead()?)
+            }),
+        };
+        knee.ok_or_else(|| DefenseError::OutOfReach {
+            what: "a knee",
+            wanted: "c / b".into(),
+            reach: format!("{of} sends nothing or is never used; give --q"),
+        })
+    }
+}
+
+/// The q, the same for all, with which all of them together keep a cap of bytes in 30 days; `beside` is what is not padded.
+///
+/// # Errors
+/// A cap that not even q = 0 keeps; what it needs is named.
+pub(super) fn q_for_cap(
+    promises: &[Promise],
+    beside: f64,
+    seconds: f64,
+    cap: f64,
+) -> Result<Probability, DefenseError> {
+    let month = |q: Probability| {
+        let all = promises.iter().map(|promise| promise.expected(q).carried);
+        (all.sum::<f64>() + beside) / seconds * MONTH
+    };
+    if month(Probability::ALWAYS) <= cap {
+        return Ok(Probability::ALWAYS);
+    }
+    let least = month(Probability::NEVER);
+    if least > cap {
+        return Err(DefenseError::OutOfReach {
+            what: "a data cap",
+            wanted: format!("{:.3} GB a month", cap / 1e9),
+            reach: format!(
+                "padding activities alone (q = 0) comes to {:.3} GB a month; raise the cap, or lower the rates or the period",
+                least / 1e9
+            ),
+        });
+    }
+    let above = bisect(|q| month(q) > cap);
+    // The last q below.
+    Ok(Probability::clamped(above.get() * (1.0 - 1e-12)))
+}
+
+/// The least q for which something holds that holds for all above it, and for 1.
+fn bisect(holds: impl Fn(Probability) -> bool) -> Probability {
+    if holds(Probability::NEVER) {
+        return Probability::NEVER;
+    }
+    let (mut below, mut above) = (0.0, 1.0);
+    for _ in 0..100 {
+        let middle = (below + above) / 2.0;
+        match holds(Probability::clamped(middle)) {
+            true => above = middle,
+            false => below = middle,
+        }
+    }
+    Probability::clamped(above)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chance(number: f64) -> Probability {
+        Probability::new(number).unwrap()
+    }
+
+    fn nest(rule: ExtensionRule) -> Renewal {
+        Renewal {
+            activity: chance(0.01),
+            activity_s: 11.0,
+            period_s: 15.0,
+            rule,
+            cover_s: 11.0,
+            cover_periods: 1.0,
+            padded_rate: 1000.0,
+            idle_rate: 10.0,
+            seconds: 10_000.0,
+            bytes: 500_000.0,
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_curve_are_known() {
+        for rule in [ExtensionRule::Paper, ExtensionRule::Phantom] {
+            let promise = Promise::PerSecond(nest(rule));
+            let never = promise.expected(Probability::NEVER);
+            assert!((never.confidence().unwrap() - 1.0).abs() < 1e-12);
+            let always = promise.expected(Probability::ALWAYS);
+            // Padded all the time: 1000 B/s for 10,000 s over 500,000. c: u = 11 / 110, 1 - .99^15 = .13994.
+            assert_eq!(always.overhead(), Some(20.0));
+            let c = 0.1 + 0.9 * (1.0 - 0.99f64.powi(15));
+            assert!((always.confidence().unwrap() - c).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_wanted_confidence_is_met_or_what_can_be_is_named() {
+        let promise = Promise::PerSecond(nest(ExtensionRule::Phantom));
+        for wanted in [0.3, 0.5, 0.9] {
+            let q = promise.q_for_confidence(wanted, "it").unwrap();
+            assert!((promise.c(q) - wanted).abs() < 1e-6);
+        }
+        let error = promise.q_for_confidence(0.2, "the camera").unwrap_err();
+        assert!(error.to_string().contains("0.226"), "{error}");
+        let grid = Promise::Grid {
+            periods: Periods {
+                activity: chance(0.3),
+                padded_bytes: 1.0,
+                active_bytes: 0.9,
+                idle_bytes: 0.0,
+            },
+            count: 100.0,
+        };
+        let error = grid.q_for_confidence(0.2, "the camera").unwrap_err();
+        assert!(error.to_string().contains("0.300"), "{error}");
+    }
+
+    #[test]
+    fn a_cap_is_kept_or_what_is_needed_is_named() {
+        let all = [Promise::PerSecond(nest(ExtensionRule::Phantom)); 2];
+        // Always: 2 * 1000 B/s * 2,592,000 s = 5.184 GB.
+        let q = |cap| q_for_cap(&all, 0.0, 10_000.0, cap);
+        assert_eq!(q(5.2e9), Ok(Probability::ALWAYS));
+        let some = q(3e9).unwrap();
+        let month: f64 = all.iter().map(|p| p.expected(some).carried).sum::<f64>() / 1e4 * MONTH;
+        assert!(month <= 3e9 && month > 2.999e9, "{month}");
+        assert!(q(1e6)
+            .unwrap_err()
+            .to_string()
+            .contains("GB a month; raise the cap"));
+    }
+}

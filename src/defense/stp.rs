@@ -1,0 +1,509 @@
+//! Stochastic traffic padding: activities are padded, and other times by chance.
+//!
+//! The paper, section 6, in virtual time: the [`Shaper`] that a trace is replayed through is the one a gateway drives. Each
+//! device is padded by itself and seen as one flow, or the home as one device in one tunnel (sections 6.4 and 7.1). What is
+//! automatic is worked out from the trace: see [`super::fit`] for T, rates and p, [`super::solve`] for q. A device that was
+//! never used has nothing to hide, and is left as it is unless T, both rates and q are all given.
+//!
+//! Where we differ from the paper, besides what [`crate::stp::shaper`] tells: padding stops with the trace, in the middle of
+//! a period if need be, unless something still waits.
+
+use super::fit::{fit, Fit};
+use super::settings::{
+    DefenseError, Padding, Rates, Scope, Settings, TimeModel, Trigger, ENTRIES_AT_MOST,
+    PACKETS_AT_MOST,
+};
+use super::solve::{q_for_cap, Expected, Promise};
+use super::stream::{activity_spans, bytes_within, measure, streams_of_flows, touched};
+use super::vpn::wrap;
+use super::wire::{merged, Delays, Trains};
+use crate::stp::decision::Draws;
+use crate::stp::lowering::RatePolicy;
+use crate::stp::shaper::{Admission, Output, Plan, Shaper};
+use crate::threat::{
+    Cost, Defense, Foretold, Observation, PaddedPeriod, SeenFlow, ShapedTrace, Shaping, Sighting,
+    Vantage,
+};
+use crate::trace::Trace;
+use crate::units::{Probability, Rate, Span, Timestamp};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{json, Value};
+use std::collections::BTreeMap;
+
+/// What lowering multiplies a rate with.
+const LOWERED_BY: f64 = 0.9;
+
+/// Marks the tag of a packet that belongs to an activity; a trace has fewer than 2^31 packets.
+const ACTIVE: u32 = 1 << 31;
+
+/// How one stream is padded, how often, and what that promises.
+struct Padded {
+    fit: Fit,
+    promise: Promise,
+    q: Probability,
+}
+
+struct Stp {
+    settings: Settings,
+    padded: Vec<Padded>,
+    /// Which of them pads a stream of the trace.
+    of_stream: Vec<Option<usize>>,
+    /// Bytes of what is not padded at all.
+    beside: f64,
+}
+
+/// Stochastic traffic padding as the settings say.
+///
+/// # Errors
+/// Settings out of range, nothing to work out automatic ones from, promises that no q keeps, or more packets than can be
+/// worked with.
+pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, DefenseError> {
+    settings.check()?;
+    let all_given = matches!(
+        (settings.period, settings.rate_up, settings.rate_down),
+        (Some(_), Some(_), Some(_))
+    ) && matches!(settings.padding, Padding::Q(_));
+    let streams = measure(trace, settings);
+    let mut of_stream = vec![None; streams.len()];
+    let mut fits = Vec::new();
+    let (mut packets, mut periods) = (trace.packets.len() as f64, 0.0);
+    let mut beside = trace.bytes() as f64;
+    for (stream, place) in streams.into_iter().zip(&mut of_stream) {
+        if stream.spans.is_empty() && !all_given {
+            continue;
+        }
+        beside -= stream.bytes as f64;
+        let fit = fit(settings, trace, stream)?;
+        let at_most = fit.at_most(trace);
+        packets += at_most.0;
+        periods += at_most.1;
+        *place = Some(fits.len());
+        fits.push(fit);
+    }
+    if fits.is_empty() {
+        return Err(DefenseError::NoActivity { what: "q" });
+    }
+    for (what, count, most) in [
+        ("packets on the wire", packets, PACKETS_AT_MOST),
+        ("periods of padding", periods, ENTRIES_AT_MOST),
+    ] {
+        if count > most {
+            return Err(DefenseError::TooMany { what, count, most });
+        }
+    }
+    let promises = promises(settings, trace, &fits, &of_stream);
+    let qs = choose(settings, trace, &fits, &promises, beside)?;
+    let padded = fits.into_iter().zip(promises).zip(qs);
+    Ok(Box::new(Stp {
+        settings: settings.clone(),
+        padded: padded
+            .map(|((fit, promise), q)| Padded { fit, promise, q })
+            .collect(),
+        of_stream,
+        beside,
+    }))
+}
+
+/// What theory promises of each.
+fn promises(
+    settings: &Settings,
+    trace: &Trace,
+    fits: &[Fit],
+    of_stream: &[Option<usize>],
+) -> Vec<Promise> {
+    // Equation 2 asks what passes in periods with an activity.
+    let spans: Vec<Vec<Span>> = of_stream
+        .iter()
+        .map(|place| match place.and_then(|place| fits.get(place)) {
+            Some(fit) if settings.model == TimeModel::Grid => {
+                touched(&fit.stream.spans, trace.window.start, fit.period).0
+            }
+            _ => Vec::new(),
+        })
+        .collect();
+    let bytes = match settings.model {
+        TimeModel::Grid => bytes_within(trace, settings.scope, &spans),
+        TimeModel::PerSecond => vec![0; spans.len()],
+    };
+    let of_fits = of_stream.iter().zip(bytes);
+    let of_fits = of_fits.filter_map(|(place, bytes)| Some((fits.get((*place)?)?, bytes)));
+    of_fits
+        .map(|(fit, bytes)| fit.promise(settings, trace, bytes))
+        .collect()
+}
+
+/// q of each.
+fn choose(
+    settings: &Settings,
+    trace: &Trace,
+    fits: &[Fit],
+    promises: &[Promise],
+    beside: f64,
+) -> Result<Vec<Probability>, DefenseError> {
+    let each = |solve: &dyn Fn(&Promise, &str) -> Result<Probability, DefenseError>| {
+        let pairs = promises.iter().zip(fits);
+        pairs
+            .map(|(promise, fit)| solve(promise, &fit.stream.id))
+            .collect()
+    };
+    match settings.padding {
+        Padding::Q(q) => Ok(vec![q; fits.len()]),
+        Padding::DataCap(cap) => {
+            let q = q_for_cap(promises, beside, trace.seconds().max(1.0), cap)?;
+            Ok(vec![q; fits.len()])
+        }
+        Padding::TargetConfidence(c) => each(&|promise, of| promise.q_for_confidence(c, of)),
+        Padding::Knee => each(&|promise, of| promise.knee(of)),
+    }
+}
+
+/// A stream while a trace is replayed through its shaper.
+struct Replay<'a> {
+    shaper: Shaper,
+    chance: ChaCha8Rng,
+    flow: u32,
+    cell_bytes: u32,
+    spans: &'a [Span],
+    /// Which span is looked at.
+    place: usize,
+    /// Begins of periods of padding, and whether a byte of an activity went in them.
+    periods: Vec<(Timestamp, bool)>,
+    cover: u64,
+    framing: u64,
+}
+
+impl Replay<'_> {
+    /// Lets the shaper do all that is due by `until`.
+    fn run(&mut self, until: Timestamp, trains: &mut Trains, delays: &mut Delays) {
+        while let Some(output) = self.shaper.poll(until, until, &mut self.chance) {
+            match output {
+                Output::Period(at) => self.periods.push((at, false)),
+                Output::Cells {
+                    at,
+                    direction,
+                    count,
+                    every,
+                    genuine,
+                } => {
+                    let bytes = u64::from(self.cell_bytes) * u64::from(count);
+                    match genuine {
+                        0 => self.cover += bytes,
+                        _ => self.framing += bytes.saturating_sub(u64::from(genuine)),
+                    }
+                    trains.add(Sighting {
+                        count,
+                        every,
+                        ..Sighting::one(at, self.flow, direction, self.cell_bytes)
+                    });
+                    while let Some(done) = self.shaper.delivered() {
+                        delays.passed(done.since, done.at);
+                        if let Some(period) = self.periods.last_mut() {
+                            period.1 |= done.tag & ACTIVE != 0;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The activity that an instant belongs to; instants come ascending.
+    fn activity(&mut self, at: Timestamp) -> Option<Span> {
+        while self.spans.get(self.place).is_some_and(|span| span.end < at) {
+            self.place += 1;
+        }
+        let span = self.spans.get(self.place).copied();
+        span.filter(|span| span.start <= at)
+    }
+}
+
+impl Stp {
+    fn replay<'a>(
+        &self,
+        one: &Padded,
+        flow: usize,
+        spans: &'a [Span],
+        start: Timestamp,
+        chance: &mut ChaCha8Rng,
+    ) -> Option<Replay<'a>> {
+        // A stream of chance for each: what happens to one device does not move another's padding.
+        let mut own = ChaCha8Rng::seed_from_u64(chance.gen());
+        let decision = crate::stp::find(&self.settings.decision)?;
+        let lowering = match self.settings.rates {
+            Rates::Fixed => None,
+            Rates::Lowering { every, .. } => {
+                let policy = RatePolicy::Lowering {
+                    every,
+                    factor: LOWERED_BY,
+                    margin: self.settings.rate_margin,
+                };
+                Some((one.fit.rates, policy))
+            }
+        };
+        let plan = Plan {
+            period: one.fit.period,
+            cell_bytes: one.fit.cell_bytes,
+            cadences: one.fit.cadences.clone(),
+            model: self.settings.model,
+            rule: self.settings.rule,
+            durations: one.fit.law.clone(),
+            decision: (decision.make)(Draws {
+                model: self.settings.model,
+                chance: one.q,
+                period: one.fit.period,
+                origin: start,
+            }),
+            lowering,
+            origin: start,
+            waiting_at_most: usize::MAX,
+        };
+        Some(Replay {
+            shaper: Shaper::new(plan, &mut own).ok()?,
+            chance: own,
+            flow: u32::try_from(flow).ok()?,
+            cell_bytes: one.fit.cell_bytes,
+            spans,
+            place: 0,
+            periods: Vec::new(),
+            cover: 0,
+            framing: 0,
+        })
+    }
+
+    /// Flows on the wire: those that are padded, then every flow that is not.
+    fn flows(&self, trace: &Trace) -> Vec<SeenFlow> {
+        let padded = self.padded.iter().map(|one| SeenFlow {
+            far: one.fit.stream.far.clone(),
+            shaping: Some(Shaping {
+                period: Some(one.fit.period),
+                up: one.fit.rates[0],
+                down: one.fit.rates[1],
+                cell_bytes: one.fit.cell_bytes,
+            }),
+        });
+        let plain = trace.flows.iter().map(|flow| SeenFlow {
+            far: flow.far(),
+            shaping: None,
+        });
+        padded.chain(plain).collect()
+    }
+
+    /// A value of every stream: of one, or of all alike, as it is; otherwise by the stream's id.
+    fn told(&self, value: impl Fn(&Padded) -> Value) -> Value {
+        let all: Vec<Value> = self.padded.iter().map(&value).collect();
+        match all.first() {
+            Some(first) if all.iter().all(|other| other == first) => first.clone(),
+            _ => {
+                let ids = self.padded.iter().map(|one| one.fit.stream.id.clone());
+                Value::Object(ids.zip(all).collect())
+            }
+        }
+    }
+}
+
+impl Defense for Stp {
+    fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
+        let scope = self.settings.scope;
+        let spans = activity_spans(trace, scope);
+        let empty: &[Span] = &[];
+        let window = trace.window;
+        let mut replays: Vec<Replay> = Vec::with_capacity(self.padded.len());
+        let mut of_stream: Vec<Option<usize>> = vec![None; self.of_stream.len()];
+        for (stream, place) in self.of_stream.iter().enumerate() {
+            let Some(one) = place.and_then(|place| self.padded.get(place)) else {
+                continue;
+            };
+            let spans = spans.get(stream).map_or(empty, Vec::as_slice);
+            let replay = self.replay(one, replays.len(), spans, window.start, chance);
+            // `make` has checked all that a shaper would refuse.
+            if let (Some(replay), Some(place)) = (replay, of_stream.get_mut(stream)) {
+                *place = Some(replays.len());
+                replays.push(replay);
+            }
+        }
+        // Whose shaper each flow's packets pass.
+        let of_flows: Vec<Option<usize>> = streams_of_flows(trace, scope)
+            .into_iter()
+            .map(|stream| of_stream.get(stream?).copied().flatten())
+            .collect();
+        let beside = u32::try_from(self.padded.len()).unwrap_or(u32::MAX);
+
+        let mut trains = Trains::default();
+        let mut through: Vec<Sighting> = Vec::with_capacity(trace.packets.len());
+        let mut delays = Delays::default();
+        let (mut prompt, mut dropped) = (0usize, 0u64);
+        for (index, packet) in trace.packets.iter().enumerate() {
+            let place = of_flows.get(packet.flow as usize).copied().flatten();
+            let Some(replay) = place.and_then(|place| replays.get_mut(place)) else {
+                prompt += 1;
+                let flow = beside.saturating_add(packet.flow);
+                through.push(Sighting::one(
+                    packet.at,
+                    flow,
+                    packet.direction,
+                    packet.bytes,
+                ));
+                continue;
+            };
+            // Cells that are due at the very instant may carry it already.
+            let before = Timestamp(packet.at.0.saturating_sub(1));
+            if replay.shaper.wake().is_some_and(|wake| wake <= before) {
+                replay.run(before, &mut trains, &mut delays);
+            }
+            let activity = replay.activity(packet.at);
+            let until = match self.settings.trigger {
+                Trigger::Activity => activity.map(|span| span.end),
+                Trigger::Any => Some(activity.map_or(packet.at, |span| span.end)),
+            };
+            let mark = if activity.is_some() { ACTIVE } else { 0 };
+            let tag = u32::try_from(index).unwrap_or(ACTIVE - 1) | mark;
+            let admission = replay.shaper.offer(
+                packet.at,
+                packet.direction,
+                packet.bytes,
+                until,
+                tag,
+                &mut replay.chance,
+            );
+            match admission {
+                Admission::Queued => {}
+                Admission::Refused => dropped += u64::from(packet.bytes),
+                Admission::Through => {
+                    prompt += 1;
+                    let (at, flow, way) = (packet.at, replay.flow, packet.direction);
+                    match scope {
+                        Scope::PerDevice => {
+                            through.push(Sighting::one(at, flow, way, packet.bytes));
+                        }
+                        Scope::Home => {
+                            let wrapped = wrap(self.settings.tunnel, at, flow, way, packet.bytes);
+                            for sighting in wrapped {
+                                replay.framing += sighting.total_bytes();
+                                through.push(sighting);
+                            }
+                            replay.framing -= u64::from(packet.bytes);
+                        }
+                    }
+                }
+            }
+        }
+        for replay in &mut replays {
+            replay.run(window.end, &mut trains, &mut delays);
+            while let (true, Some(next)) = (replay.shaper.is_waiting(), replay.shaper.wake()) {
+                replay.run(next, &mut trains, &mut delays);
+            }
+        }
+        delays.prompt(prompt);
+
+        let mut cost = Cost {
+            genuine: trace.bytes(),
+            dropped,
+            ..Cost::default()
+        };
+        let mut periods = Vec::with_capacity(replays.iter().map(|r| r.periods.len()).sum());
+        for (replay, one) in replays.iter().zip(&self.padded) {
+            cost.cover += replay.cover;
+            cost.framing += replay.framing;
+            let mut place = 0;
+            for &(start, carried) in &replay.periods {
+                let span = Span::new(start, start + one.fit.period);
+                // Its last instant belongs to the next one.
+                while replay.spans.get(place).is_some_and(|s| s.end < span.start) {
+                    place += 1;
+                }
+                let under = replay.spans.get(place).is_some_and(|s| s.start < span.end);
+                periods.push(PaddedPeriod {
+                    flow: replay.flow,
+                    span,
+                    genuine: under || carried,
+                });
+            }
+        }
+        periods.sort_by_key(|period| (period.span, period.flow));
+        let trains = trains.finish();
+        let mut window = window;
+        for train in &trains {
+            window.extend(train.end());
+        }
+        let sightings = merged(through, trains);
+        ShapedTrace {
+            seen: Observation {
+                vantage: Vantage::Outside,
+                window,
+                flows: self.flows(trace),
+                sightings,
+            },
+            cost,
+            delay: delays.finish(),
+            periods,
+            broken: Vec::new(),
+        }
+    }
+
+    fn is_random(&self) -> bool {
+        let certain = |q: Probability| q == Probability::NEVER;
+        !self.padded.iter().all(|one| certain(one.q))
+    }
+
+    fn parameters(&self) -> BTreeMap<&'static str, Value> {
+        let settings = &self.settings;
+        let rate = |way: usize| {
+            move |one: &Padded| json!(one.fit.rates.get(way).map(|rate| Rate::bytes_per_s(*rate)))
+        };
+        let q_from = match settings.padding {
+            Padding::Q(_) => "given".to_owned(),
+            Padding::TargetConfidence(c) => format!("target confidence {c}"),
+            Padding::DataCap(bytes) => format!("data cap of {} GB a month", bytes / 1e9),
+            Padding::Knee => "knee of c / b".to_owned(),
+        };
+        let automatic = |given: bool| if given { "given" } else { "trace" };
+        let mut all = BTreeMap::from([
+            (
+                "period_s",
+                self.told(|one| json!(one.fit.period.as_secs_f64())),
+            ),
+            ("period_from", json!(automatic(settings.period.is_some()))),
+            ("rate_up_bytes_per_s", self.told(rate(0))),
+            ("rate_down_bytes_per_s", self.told(rate(1))),
+            (
+                "rates_from",
+                json!(automatic(
+                    settings.rate_up.is_some() && settings.rate_down.is_some()
+                )),
+            ),
+            ("cell_bytes", self.told(|one| json!(one.fit.cell_bytes))),
+            ("p", self.told(|one| json!(one.fit.p))),
+            ("q", self.told(|one| json!(one.q))),
+            ("q_from", json!(q_from)),
+            ("model", json!(settings.model)),
+            ("rule", json!(settings.rule)),
+            ("durations", json!(settings.durations)),
+            ("decision", json!(settings.decision)),
+            ("shape", json!(settings.shape)),
+            ("scope", json!(settings.scope)),
+            ("trigger", json!(settings.trigger)),
+        ]);
+        if settings.scope == Scope::Home {
+            all.insert("tunnel", json!(settings.tunnel));
+        }
+        if let Rates::Lowering { start, every } = settings.rates {
+            all.insert("rates_lowered_every_s", json!(every.as_secs_f64()));
+            all.insert("rates_start_at_times", json!(start));
+        }
+        all
+    }
+
+    fn foretold(&self) -> Foretold {
+        let expected = self.padded.iter().map(|one| one.promise.expected(one.q));
+        let beside = Expected {
+            carried: self.beside,
+            bytes: self.beside,
+            ..Expected::default()
+        };
+        let all = expected.fold(beside, Expected::and);
+        Foretold {
+            confidence: all.confidence(),
+            overhead: all.overhead(),
+        }
+    }
+}

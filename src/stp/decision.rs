@@ -1,0 +1,41 @@
+//! What a decision function is: it says when padding begins where nobody does anything (the paper, section 6.1: "a binary
+//! decision function" that "can be arbitrarily complicated in practice").
+
+use crate::units::{Probability, Timestamp};
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+/// How time is cut into draws; p and q of the one are other numbers than those of the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeModel {
+    /// A draw each second (the paper, section 6.2, and its simulator).
+    #[default]
+    PerSecond,
+    /// A draw for each period of T on a fixed grid (section 6.1): what equations 1 and 2 are about.
+    Grid,
+}
+
+/// What a decision function is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draws {
+    /// How time is cut into draws.
+    pub model: TimeModel,
+    /// q: chance of a draw that padding begins.
+    pub chance: Probability,
+    /// T: length of a period.
+    pub period: Duration,
+    /// Where the grid begins.
+    pub origin: Timestamp,
+}
+
+/// Says when the next padding without an activity begins.
+///
+/// It may remember what it said before; a model that is trained, and one with moods, fit as well as a coin.
+pub trait Decision: Send {
+    /// The next begin at or after `from`; `None` where there is none any more. In the grid model it lies on the grid.
+    ///
+    /// It is asked again only for instants at or after its last answer, but that answer may have come to nothing: an activity
+    /// may have begun padding before.
+    fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp>;
+}

@@ -1,0 +1,431 @@
+//! Stochastic traffic padding of one flow: genuine packets go in, packets of the wire come out.
+//!
+//! The paper, section 6.1 and 6.2. While an activity runs, and at other times by chance, both directions are padded to a
+//! fixed shape of fixed-size cells for whole periods of T; otherwise traffic passes as it is. There is no clock here and no
+//! socket: whoever drives it says what time it is, offers genuine packets, sends what [`Shaper::poll`] gives, and sleeps
+//! until [`Shaper::wake`]. Chance is drawn in the order of time alone, so that the schedule depends neither on how often it
+//! is polled nor on the genuine traffic's sizes.
+//!
+//! Where we differ from the paper:
+//! - *Run lengths.* Under the paper's rule cover reaches 2T only by a second draw while an activity that crosses the end of
+//!   a period always does. [`ExtensionRule::Phantom`], the default, draws phantom activities instead, as often and as long
+//!   whether padded or not, and treats real and phantom alike.
+//! - *The grid.* No byte can be padded before it is known. On the grid of section 6.1 an activity that begins in a period
+//!   that is not padded waits for the next one, up to T: padding that begins elsewhere than cover does would be known for
+//!   genuine. Per second, the default, nothing waits.
+//! - Whatever still waits at the end of a period extends it by T, whatever the rule.
+
+use super::cadence::Cadence;
+use super::decision::{Decision, TimeModel};
+use super::durations::{whole_periods, DurationLaw};
+use super::lane::{Delivered, Lane, Waiting, CELL_HEADER_BYTES};
+use super::lowering::{Lowered, RatePolicy};
+use crate::units::{nanos, Direction, Rate, Timestamp, NANOS};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Shortest and longest T.
+pub const PERIODS: (Duration, Duration) = (
+    Duration::from_millis(1),
+    Duration::from_secs(365 * 24 * 3600),
+);
+
+/// Smallest and largest cell: room for its header and a little more, and what an IP packet can be.
+pub const CELLS: (u32, u32) = (64, 65_535);
+
+/// What extends padding beyond T.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExtensionRule {
+    /// "If the user activity continues past t + T, the simulator continues padding until t + 2T" (section 6.2); cover lasts
+    /// whole periods.
+    Paper,
+    /// As the paper's for activities, and the same for phantom activities, which begin with chance q also while padded and
+    /// last as long as real ones do: run lengths tell nothing.
+    #[default]
+    Phantom,
+}
+
+/// All that steers a shaper.
+pub struct Plan {
+    /// T: length of a period of padding.
+    pub period: Duration,
+    /// Bytes of each cell on the wire, its header included.
+    pub cell_bytes: u32,
+    /// R_u and R_d: upload and download rates while padded, as cells.
+    pub cadences: [Cadence; 2],
+    /// Whether a draw is of a second or of a period.
+    pub model: TimeModel,
+    /// What extends padding.
+    pub rule: ExtensionRule,
+    /// How long padding without an activity lasts.
+    pub durations: DurationLaw,
+    /// When padding without an activity begins.
+    pub decision: Box<dyn Decision>,
+    /// The rates that are lowered over time, up and down; `None` where they stay.
+    pub lowering: Option<([Rate; 2], RatePolicy)>,
+    /// When it begins to work; the grid begins here.
+    pub origin: Timestamp,
+    /// So many packets may wait in each direction; what comes beyond is refused.
+    pub waiting_at_most: usize,
+}
+
+/// Why a plan cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// T out of range.
+    #[error("a period of {0:?}: T must be 1 ms or more and 365 days or less")]
+    Period(Duration),
+    /// Cell size out of range.
+    #[error("cells of {0} bytes: they must be {least} to {most}", least = CELLS.0, most = CELLS.1)]
+    Cells(u32),
+    /// A cadence that does not fit T.
+    #[error("a cadence whose cells do not lie ascending within a period of {0:?}")]
+    Cadence(Duration),
+}
+
+/// What became of a genuine packet that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Admission {
+    /// Nothing is padded: send it as it is, now.
+    Through,
+    /// It waits for cells to carry it.
+    Queued,
+    /// Too much waits already: it is lost.
+    Refused,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send cells: one, or a train of dummies at equal distances.
+    Cells {
+        /// When the first goes.
+        at: Timestamp,
+        /// Which way.
+        direction: Direction,
+        /// How many.
+        count: u32,
+        /// Nanoseconds from one to the next.
+        every: i64,
+        /// Genuine bytes within; the rest is cover, or header and fill.
+        genuine: u32,
+    },
+    /// For the books: a period of padding begins; T long.
+    Period(Timestamp),
+}
+
+/// Stochastic traffic padding of one flow.
+pub struct Shaper {
+    plan: Plan,
+    lanes: [Lane; 2],
+    lowered: Option<([Lowered; 2], RatePolicy)>,
+    /// When padding ends, while it lasts.
+    end: Option<Timestamp>,
+    /// On the grid: when padding begins for what waits.
+    hold: Option<Timestamp>,
+    /// When padding begins by chance.
+    decided: Option<Timestamp>,
+    /// Last instant of the activities known of.
+    real: Timestamp,
+    /// Last instant of cover, or of phantom activities.
+    phantom: Timestamp,
+    begun: VecDeque<Timestamp>,
+    delivered: VecDeque<Delivered>,
+}
+
+fn lane_of(direction: Direction) -> usize {
+    match direction {
+        Direction::Up => 0,
+        Direction::Down => 1,
+    }
+}
+
+impl Shaper {
+    /// A shaper that follows the plan.
+    ///
+    /// # Errors
+    /// T or cells out of range, or a cadence that does not fit T.
+    pub fn new(mut plan: Plan, chance: &mut ChaCha8Rng) -> Result<Self, PlanError> {
+        if !(PERIODS.0..=PERIODS.1).contains(&plan.period) {
+            return Err(PlanError::Period(plan.period));
+        }
+        if !(CELLS.0..=CELLS.1).contains(&plan.cell_bytes) {
+            return Err(PlanError::Cells(plan.cell_bytes));
+        }
+        let length = nanos(plan.period);
+        let fits = |cadence: &Cadence| match cadence {
+            Cadence::Constant { every } => (1..=length).contains(every),
+            Cadence::Replay { offsets } => {
+                let within = |at: &i64| (0..length).contains(at);
+                !offsets.is_empty() && offsets.iter().all(within) && offsets.is_sorted()
+            }
+        };
+        if !plan.cadences.iter().all(fits) {
+            return Err(PlanError::Cadence(plan.period));
+        }
+        let lanes = plan.cadences.clone().map(Lane::new);
+        let decided = plan.decision.next(plan.origin, chance);
+        let origin = plan.origin;
+        let lowered = plan.lowering.map(|(rates, policy)| {
+            let lowered = rates.map(|rate| Lowered::new(rate, origin));
+            (lowered, policy)
+        });
+        Ok(Self {
+            plan,
+            lanes,
+            lowered,
+            end: None,
+            hold: None,
+            decided,
+            real: Timestamp(i64::MIN),
+            phantom: Timestamp(i64::MIN),
+            begun: VecDeque::new(),
+            delivered: VecDeque::new(),
+        })
+    }
+
+    /// A genuine packet has come. `activity` tells, of a packet that belongs to a user activity, until when that activity is
+    /// known to last: `now` where nobody knows more. `tag` comes back in [`Shaper::delivered`].
+    ///
+    /// Poll up to now first: cells that were due carry nothing of it.
+    pub fn offer(
+        &mut self,
+        now: Timestamp,
+        direction: Direction,
+        bytes: u32,
+        activity: Option<Timestamp>,
+        tag: u32,
+        chance: &mut ChaCha8Rng,
+    ) -> Admission {
+        if let Some(until) = activity {
+            self.real = self.real.max(until).max(now);
+            if let Some((lowered, _)) = &mut self.lowered {
+                let [up, down] = lowered;
+                match direction {
+                    Direction::Up => up.note(now, bytes),
+                    Direction::Down => down.note(now, bytes),
+                }
+            }
+        }
+        self.settle(now, chance);
+        let idle = self.end.is_none() && self.hold.is_none();
+        if idle && activity.is_none() {
+            return Admission::Through;
+        }
+        let lane = &mut self.lanes[lane_of(direction)];
+        if lane.waiting.len() >= self.plan.waiting_at_most {
+            return Admission::Refused;
+        }
+        lane.waiting.push_back(Waiting {
+            since: now,
+            left: bytes,
+            tag,
+        });
+        if idle {
+            match self.plan.model {
+                TimeModel::PerSecond => self.begin(now),
+                TimeModel::Grid => {
+                    let length = nanos(self.plan.period);
+                    self.hold = super::bernoulli::on_grid(now, self.plan.origin, length);
+                    self.settle(now, chance);
+                }
+            }
+        }
+        Admission::Queued
+    }
+
+    /// What to do next of all that is due by `now`; `None` when there is nothing more.
+    ///
+    /// `ahead`, at or after `now`, is an instant until which no packet will be offered: dummies up to there come as one
+    /// train. Who cannot know the future passes `now`.
+    pub fn poll(
+        &mut self,
+        now: Timestamp,
+        ahead: Timestamp,
+        chance: &mut ChaCha8Rng,
+    ) -> Option<Output> {
+        self.settle(now, chance);
+        if let Some(at) = self.begun.pop_front() {
+            return Some(Output::Period(at));
+        }
+        let end = self.end?;
+        let (direction, at) = self.next_cell()?;
+        if at > now {
+            return None;
+        }
+        let lane = &mut self.lanes[lane_of(direction)];
+        let (count, every, genuine) = if lane.waiting.is_empty() {
+            let (count, every) = lane.cover(end, ahead.max(now));
+            (count, every, 0)
+        } else {
+            let room = self.plan.cell_bytes - CELL_HEADER_BYTES;
+            (1, 0, lane.fill(room, &mut self.delivered))
+        };
+        Some(Output::Cells {
+            at,
+            direction,
+            count,
+            every,
+            genuine,
+        })
+    }
+
+    /// When to poll next if nothing is offered before; `None` where nothing will happen.
+    pub fn wake(&self) -> Option<Timestamp> {
+        let own = [self.end, self.hold, self.decided];
+        let soonest = own.into_iter().flatten().min();
+        let cell = self.next_cell().map(|(_, at)| at);
+        let all = [soonest, cell, self.begun.front().copied()];
+        all.into_iter().flatten().min()
+    }
+
+    /// A genuine packet whose last byte has gone in a cell, in the order they went.
+    pub fn delivered(&mut self) -> Option<Delivered> {
+        self.delivered.pop_front()
+    }
+
+    /// Whether genuine packets wait.
+    pub fn is_waiting(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.waiting.is_empty())
+    }
+
+    /// Whether traffic is padded.
+    pub fn is_padding(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The next cell before the end of padding.
+    fn next_cell(&self) -> Option<(Direction, Timestamp)> {
+        let end = self.end?;
+        let [up, down] = [self.lanes[0].next, self.lanes[1].next];
+        let (direction, at) = match down < up {
+            true => (Direction::Down, down),
+            false => (Direction::Up, up),
+        };
+        (at < end).then_some((direction, at))
+    }
+
+    /// Lets everything happen that is due by `now` and has no cell before it.
+    fn settle(&mut self, now: Timestamp, chance: &mut ChaCha8Rng) {
+        loop {
+            let own = self.end.or(self.hold);
+            let Some(event) = own.into_iter().chain(self.decided).min() else {
+                return;
+            };
+            let cell_first = self.next_cell().is_some_and(|(_, at)| at < event);
+            if event > now || cell_first {
+                return;
+            }
+            if self.decided == Some(event) {
+                self.decide(event, chance);
+            } else if self.end == Some(event) {
+                self.boundary(event, chance);
+            } else {
+                self.begin(event);
+            }
+        }
+    }
+
+    /// Chance begins padding, or a phantom activity within padding.
+    fn decide(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
+        let (period, rule) = (self.plan.period, self.plan.rule);
+        let duration = self.plan.durations.draw(period, chance);
+        let until = match (rule, self.plan.model) {
+            (ExtensionRule::Paper, _) => whole_periods(at, duration, period),
+            (ExtensionRule::Phantom, TimeModel::PerSecond) => at + duration,
+            (ExtensionRule::Phantom, TimeModel::Grid) => {
+                // As a real activity that began somewhere in the period before, and waited.
+                let waited = chance.gen::<f64>() * nanos(period) as f64;
+                at.max((at + duration) - Duration::from_nanos(waited as u64))
+            }
+        };
+        self.phantom = self.phantom.max(until);
+        let again = match (self.plan.model, rule) {
+            // As real ones: one at a time, and a draw a second.
+            (TimeModel::PerSecond, ExtensionRule::Phantom) => {
+                Some(until.max(Timestamp(at.0.saturating_add(NANOS))))
+            }
+            // Not while padded.
+            (TimeModel::PerSecond, ExtensionRule::Paper) => None,
+            (TimeModel::Grid, _) => Some(at + period),
+        };
+        self.decided = again
+            .filter(|&again| again > at)
+            .and_then(|from| self.plan.decision.next(from, chance));
+        if self.end.is_none() {
+            self.begin(at);
+        }
+    }
+
+    /// Padding begins.
+    fn begin(&mut self, at: Timestamp) {
+        self.hold = None;
+        if (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper) {
+            self.decided = None;
+        }
+        self.lower(at);
+        for lane in &mut self.lanes {
+            lane.begin(at);
+        }
+        self.pad(at);
+    }
+
+    /// Pads for a period.
+    fn pad(&mut self, at: Timestamp) {
+        self.end = Some(at + self.plan.period).filter(|&end| end > at);
+        self.begun.push_back(at);
+    }
+
+    /// A period of padding is over: there is another without a gap, or there is not.
+    fn boundary(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
+        let runs = self.real >= at || self.phantom >= at || self.is_waiting();
+        if !runs
+            && (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper)
+        {
+            self.decided = self.plan.decision.next(at, chance);
+            if self.decided == Some(at) {
+                // A draw right at the end goes on as an extension does: the wire looks the same.
+                self.decided = None;
+                let duration = self.plan.durations.draw(self.plan.period, chance);
+                self.phantom = whole_periods(at, duration, self.plan.period);
+            }
+        }
+        if runs || self.phantom >= at {
+            for lane in &mut self.lanes {
+                lane.go_on(at);
+            }
+            self.pad(at);
+        } else {
+            self.end = None;
+        }
+    }
+
+    /// Sets the rates of the stretch that begins, where they are lowered.
+    fn lower(&mut self, at: Timestamp) {
+        let Some((
+            lowered,
+            RatePolicy::Lowering {
+                every,
+                factor,
+                margin,
+            },
+        )) = &mut self.lowered
+        else {
+            return;
+        };
+        let cell = self.plan.cell_bytes;
+        let fill = f64::from(cell) / f64::from(cell - CELL_HEADER_BYTES);
+        for (lane, lowered) in self.lanes.iter_mut().zip(lowered) {
+            if let Some(rate) = lowered.now(at, *every, *factor, *margin, fill) {
+                lane.cadence = Cadence::constant(rate, self.plan.period, cell);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
