@@ -100,19 +100,28 @@ impl Cells {
     /// Adds bytes to bin `index`; true where that opened a bin.
     #[inline]
     pub fn add(&mut self, index: i64, up: u64, down: u64) -> bool {
-        if self.add_to_open(index, up, down) {
-            return false;
-        }
-        self.turn(index, up, down);
-        true
-    }
-
-    /// Adds bytes to bin `index` if it is the one being filled; false where it is not.
-    #[inline]
-    pub fn add_to_open(&mut self, index: i64, up: u64, down: u64) -> bool {
         match &mut self.open {
             Some(open) if open.index == index => {
                 open.add(up, down);
+                false
+            }
+            _ => {
+                self.turn(index, up, down);
+                true
+            }
+        }
+    }
+
+    /// Adds bytes in one direction to bin `index` if it is the one being filled; false where it is not.
+    #[inline(always)]
+    pub fn add_to_open(&mut self, index: i64, direction: Direction, bytes: u64) -> bool {
+        match &mut self.open {
+            Some(open) if open.index == index => {
+                let sum = match direction {
+                    Direction::Up => &mut open.up,
+                    Direction::Down => &mut open.down,
+                };
+                *sum = sum.saturating_add(bytes);
                 true
             }
             _ => false,
@@ -355,10 +364,7 @@ impl RateSeries {
 
     /// Adds a packet of `bytes` seen at `at`.
     pub fn add(&mut self, at: Timestamp, direction: Direction, bytes: u64) {
-        let (up, down) = match direction {
-            Direction::Up => (bytes, 0),
-            Direction::Down => (0, bytes),
-        };
+        let (up, down) = direction.split(bytes);
         self.cells.add(self.grid.index(at), up, down);
     }
 

@@ -7,7 +7,7 @@ use etherparse::{
     LaxNetSlice, LaxSlicedPacket, PacketBuilder, TcpHeader, TcpOptions, TransportSlice, VlanId,
 };
 use proptest::prelude::*;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 use stp_audit::activity::{detect, Parameters};
 use stp_audit::capture::{Frame, LinkType};
 use stp_audit::device::catalog::Catalog;
@@ -15,6 +15,7 @@ use stp_audit::device::inventory;
 use stp_audit::flow::home::Home;
 use stp_audit::flow::observer::{Observer, Settings};
 use stp_audit::packet::dissect::{dissect, Packet, Protocol};
+use stp_audit::packet::glance::{Glance, Way};
 use stp_audit::packet::link::Skip;
 use stp_audit::units::Timestamp;
 
@@ -259,8 +260,34 @@ fn theirs(link: LinkType, data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
     }
 }
 
+/// A glance says of a packet what dissecting it says, and is cast at none that is odd.
+fn glance_agrees(link: LinkType, data: &[u8]) -> Result<(), TestCaseError> {
+    let Some(glance) = Glance::of(&frame(link, data)) else {
+        return Ok(());
+    };
+    let packet = ours(link, data).map_err(|skip| TestCaseError::fail(skip.to_string()))?;
+    prop_assert_eq!(packet.damaged, None);
+    prop_assert!(!packet.tunnelled && !packet.later_fragment && !packet.length_from_wire);
+    prop_assert_eq!(
+        (packet.version, packet.length),
+        (4, u32::from(glance.length))
+    );
+    prop_assert_eq!(packet.tcp.map_or(0, |tcp| tcp.flags), glance.flags);
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) else {
+        return Err(TestCaseError::fail("a glance at IPv6"));
+    };
+    let way = Way::between(
+        packet.protocol,
+        SocketAddrV4::new(source, packet.source_port),
+        SocketAddrV4::new(destination, packet.destination_port),
+    );
+    prop_assert_eq!(glance.way, way);
+    Ok(())
+}
+
 /// Compares, wherever both read a packet; how far that was.
 fn agree(link: LinkType, data: &[u8]) -> Result<Agreed, TestCaseError> {
+    glance_agrees(link, data)?;
     let (Ok(ours), Some(theirs)) = (ours(link, data), theirs(link, data)) else {
         return Ok(Agreed::NotAtAll);
     };
@@ -377,6 +404,11 @@ proptest! {
             Link::QinQ(..) => 22,
         };
         prop_assert_eq!(packet.length as usize, data.len() - below - made.filling);
+        // Headers of 20 bytes and the everyday protocols are all that a glance asks for.
+        let everyday = matches!(&made.ip, IpHeaders::Ipv4(header, _) if header.options.is_empty())
+            && matches!(made.above, Above::Udp | Above::Tcp { .. });
+        let glance = Glance::of(&frame(made.link.kind(), &data));
+        prop_assert_eq!(glance.is_some(), everyday);
         // An IPv6 packet that bears nothing has length 0, which etherparse reads otherwise.
         let nothing = made.version() == 6 && packet.length == 40;
         if !nothing {
@@ -439,6 +471,63 @@ proptest! {
             prop_assert!(detect(&device.series, observed.window.unwrap(), &Parameters::default()).is_ok());
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What a capture shows is the same whether packets are known at a glance or each is dissected, also when flows are
+    /// folded for want of room. Where the IP header gives no length the frame's is taken, which is the same here, and
+    /// there is no glance.
+    #[test]
+    fn a_glance_changes_nothing(
+        packets in prop::collection::vec((talk(), -2i64..20), 1..120),
+        traits in any::<bool>(),
+    ) {
+        let watch = |glances: bool| {
+            let mut observer = Observer::new(Settings { flows: 8, traits, ..Settings::default() });
+            let mut at = 1_000_000_000_000i64;
+            for (made, later) in &packets {
+                at += later * 100_000_000;
+                let mut data = made.bytes();
+                if !glances && made.version() == 4 {
+                    data[16..18].fill(0);
+                }
+                let frame = frame(made.link.kind(), &data);
+                assert!(glances || Glance::of(&frame).is_none());
+                observer.watch(&Frame { at: Timestamp(at), ..frame });
+            }
+            let observed = observer.finish();
+            let census = &observed.census;
+            let counts = (census.read, census.ipv4, census.ipv6, census.ip_bytes);
+            format!("{:?} {counts:?} {:?}", observed.window, observed.flows)
+        };
+        prop_assert_eq!(watch(true), watch(false));
+    }
+}
+
+/// A packet between a few hosts and servers, either way, over Ethernet.
+fn talk() -> impl Strategy<Value = Made> {
+    let ends = (0u8..3, 0u8..3, 0u16..3, any::<bool>());
+    (made(), ends, prop::bool::weighted(0.9)).prop_map(|(mut made, ends, plain)| {
+        let (host, server, port, up) = ends;
+        made.link = Link::Ethernet;
+        made.filling = 0;
+        made.ports = (40_000 + port, 443);
+        if let IpHeaders::Ipv4(header, _) = &mut made.ip {
+            (header.source, header.destination) = ([192, 168, 1, host], [198, 51, 100, server]);
+            if !up {
+                std::mem::swap(&mut header.source, &mut header.destination);
+            }
+            if plain {
+                header.options = Ipv4Options::default();
+            }
+        }
+        if !up {
+            made.ports = (made.ports.1, made.ports.0);
+        }
+        made
+    })
 }
 
 /// A link, a time, how many bytes were cut off, and bytes: noise, or a packet that was made for some link.

@@ -108,35 +108,30 @@ impl Reader {
     #[inline(always)] // one caller; as a call, a tenth more time for the walk
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend its own buffer
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        let mut index = 0;
+        let index = match (self.sources.as_mut_slice(), &self.filter) {
+            ([only], None) => only.next()?.then_some(0),
+            _ => self.next_chosen()?,
+        };
+        Ok(index
+            .and_then(|index| self.sources.get(index))
+            .map(Source::frame))
+    }
+
+    /// Which source has the next frame, of several or under a filter.
+    #[inline(never)]
+    fn next_chosen(&mut self) -> Result<Option<usize>, CaptureError> {
         loop {
-            let more = match self.sources.as_mut_slice() {
-                [only] => only.next()?,
-                _ => match self.next_merged()? {
-                    Some(earliest) => {
-                        index = earliest;
-                        true
-                    }
-                    None => false,
-                },
+            let next = match self.sources.as_mut_slice() {
+                [only] => only.next()?.then_some(0),
+                _ => self.next_merged()?,
             };
-            if !more {
+            let Some(index) = next else {
                 return Ok(None);
-            }
+            };
             if self.filter.is_none() || self.matches(index) {
-                break;
+                return Ok(Some(index));
             }
         }
-        Ok(self.sources.get(index).map(|source| {
-            let record = source.record();
-            Frame {
-                at: record.at,
-                link: record.link,
-                wire_len: record.wire_len,
-                data: source.data(),
-                interface: record.interface,
-            }
-        }))
     }
 
     /// Moves on the source whose record was given last, then tells which has the earliest of all.

@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::error::{first_bytes, hint, CaptureError, Truncation};
-use super::frame::LinkType;
+use super::frame::{Frame, LinkType};
 use super::pcap::{Magic, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{HeaderFault, Record, Step};
@@ -203,6 +203,18 @@ impl Source {
         &self.record
     }
 
+    /// The same, as it is handed on.
+    #[inline(always)]
+    pub(super) fn frame(&self) -> Frame<'_> {
+        Frame {
+            at: self.record.at,
+            link: self.record.link,
+            wire_len: self.record.wire_len,
+            data: self.data(),
+            interface: self.record.interface,
+        }
+    }
+
     /// Its bytes.
     #[inline(always)]
     pub(super) fn data(&self) -> &[u8] {
@@ -220,14 +232,17 @@ impl Source {
             return Ok(false);
         }
         let at = self.record.at;
-        if at < self.earliest || at > self.latest {
+        if at <= self.earliest {
             self.widen();
+        } else if at > self.latest {
+            self.latest = at;
         }
         Ok(true)
     }
 
-    /// Grows the span. The other way round would be to test `timed` for every record.
-    #[inline]
+    /// Grows the span by a record that is the first or comes before the first. One without a time has that of an earlier
+    /// one, if there is any, and needs no test elsewhere.
+    #[cold]
     fn widen(&mut self) {
         if self.record.timed {
             self.first = self.first.or(Some(self.record.at));

@@ -48,6 +48,13 @@ impl Census {
         *self.skipped.entry(reason).or_default() += 1;
     }
 
+    /// Counts an everyday packet: IPv4 with nothing odd about it.
+    #[inline(always)]
+    pub fn count_everyday(&mut self, length: u16) {
+        self.ipv4 += 1;
+        self.ip_bytes += u64::from(length);
+    }
+
     /// Counts an IP packet.
     #[inline]
     pub fn count(&mut self, packet: &Packet<'_>) {

@@ -15,8 +15,6 @@ use crate::units::Timestamp;
 const DNS: u16 = 53;
 const MDNS: u16 = 5353;
 const LLMNR: u16 = 5355;
-/// Ports of datagrams that bear names at any time.
-const LOCAL_TALK: [u16; 6] = [MDNS, LLMNR, 67, 68, 546, 547];
 
 /// A packet with a payload, and the flow it belongs to.
 pub struct Heard<'a, 'p> {
@@ -47,19 +45,14 @@ impl Ear {
         self.hellos.evicted() + self.initials.evicted()
     }
 
-    /// Whether a packet may bear a name: most flows are silent about names after their first few packets.
+    /// Whether packets of a flow may bear names: most flows are silent about them after their first few packets. Those
+    /// that bear names at any time, by their ports, never use up their patience: see [`Self::listen`].
     #[inline(always)]
-    pub fn cares(flow: &Flow, packet: &Packet<'_>) -> bool {
+    pub fn cares(flow: &Flow) -> bool {
         flow.patience > 0
-            || packet.protocol == Protocol::UDP
-                && [packet.source_port, packet.destination_port]
-                    .iter()
-                    .any(|port| LOCAL_TALK.contains(port))
-            || packet.source_port == DNS
-            || packet.destination_port == DNS
     }
 
-    /// Listens to one packet.
+    /// Listens to one packet. Patience is for what names a server once, early in a flow; all else leaves it as it is.
     pub fn listen(&mut self, heard: Heard<'_, '_>, names: &mut NameBook, census: &mut Census) {
         let ports = (heard.packet.source_port, heard.packet.destination_port);
         match (heard.packet.protocol, ports) {
@@ -289,6 +282,51 @@ fn ancestry<'a>(chain: &'a [(String, String)], owner: &'a str) -> Vec<(&'a str, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether it is listened to after 300 packets of two bytes on a flow between two ports.
+    fn still_cares(protocol: Protocol, source_port: u16, destination_port: u16) -> bool {
+        let packet = Packet {
+            protocol,
+            source_port,
+            destination_port,
+            payload: &[0, 1],
+            payload_len: 2,
+            ..Packet::blank()
+        };
+        let (key, sender) = FlowKey::of(&packet);
+        let mut flow = Flow::new(Timestamp(0), sender, sender, [None; 2]);
+        let (mut ear, mut names) = (Ear::default(), NameBook::default());
+        for at in (0..300).map(Timestamp) {
+            if !Ear::cares(&flow) {
+                return false;
+            }
+            let heard = Heard {
+                at,
+                packet: &packet,
+                key,
+                sender,
+                flow: &mut flow,
+            };
+            ear.listen(heard, &mut names, &mut Census::default());
+        }
+        true
+    }
+
+    #[test]
+    fn what_bears_names_at_any_time_is_listened_to_for_ever() {
+        for (source, destination) in [
+            (40_000, 53),
+            (53, 40_000),
+            (5353, 5353),
+            (40_000, 5355),
+            (68, 67),
+            (546, 547),
+        ] {
+            assert!(still_cares(Protocol::UDP, source, destination));
+        }
+        assert!(still_cares(Protocol::TCP, 40_000, 53));
+        assert!(!still_cares(Protocol::UDP, 40_000, 443));
+    }
 
     #[test]
     fn a_chain_is_followed_back_to_the_name_asked_for() {

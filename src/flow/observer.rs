@@ -13,6 +13,7 @@ use crate::flow::names::NameBook;
 use crate::flow::stack::Stack;
 use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
+use crate::packet::glance::{Glance, Way};
 use crate::rate::Grid;
 use crate::units::{nanos, Span, Timestamp};
 use ipnet::IpNet;
@@ -126,16 +127,21 @@ impl BinClock {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn index(&mut self, at: Timestamp) -> i64 {
         if at.0 < self.start || at.0 >= self.end {
-            let (bin, from) = (self.bin, self.from);
-            let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
-            self.index = grid.index(at);
-            self.start = grid.start(self.index).0;
-            self.end = self.start.saturating_add(nanos(grid.bin()));
+            self.turn(at);
         }
         self.index
+    }
+
+    #[cold]
+    fn turn(&mut self, at: Timestamp) {
+        let (bin, from) = (self.bin, self.from);
+        let grid = *self.grid.get_or_insert_with(|| from.grid(at, bin));
+        self.index = grid.index(at);
+        self.start = grid.start(self.index).0;
+        self.end = self.start.saturating_add(nanos(grid.bin()));
     }
 }
 
@@ -165,25 +171,55 @@ impl Observer {
             None => self.window = Some(Span::at(frame.at)),
         }
         let bin = self.clock.index(frame.at);
-        let mut packet = Packet::blank();
-        match dissect(frame, &mut packet) {
-            Ok(()) => {
-                self.census.count(&packet);
-                self.follow(frame.at, bin, &packet);
-            }
-            Err(skip) => self.census.skip(skip),
+        let glance = Glance::of(frame);
+        let known = glance.and_then(|glance| Some((glance, self.flows.lately(&glance.way)?)));
+        let Some((glance, (index, sender))) = known else {
+            return self.meet(frame, bin, glance.map(|glance| glance.way));
+        };
+        // Nearly every packet: one more of a flow that has told all it will.
+        self.census.count_everyday(glance.length);
+        let bytes = u64::from(glance.length);
+        let Some(flow) = self.flows.count(index, sender, frame.at, bin, bytes) else {
+            return;
+        };
+        if glance.flags & SYN != 0 || Ear::cares(flow) || flow.traits.is_some() {
+            self.look(frame, index, sender);
         }
     }
 
-    #[inline]
-    fn follow(&mut self, at: Timestamp, bin: i64, packet: &Packet<'_>) {
-        let (key, sender) = FlowKey::of(packet);
+    /// Watches a frame that is not an everyday one, or the first of its way for a while.
+    #[inline(never)]
+    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) {
+        let mut packet = Packet::blank();
+        if let Err(skip) = dissect(frame, &mut packet) {
+            return self.census.skip(skip);
+        }
+        self.census.count(&packet);
+        let (key, sender) = FlowKey::of(&packet);
         let index = match self.flows.find(&key) {
             Some(index) => index,
-            None => self.begin(at, key, sender, packet),
+            None => self.begin(frame.at, key, sender, &packet),
         };
+        if let Some(way) = way {
+            self.flows.remember(way, index, sender);
+        }
         let bytes = u64::from(packet.length);
-        let Some(flow) = self.flows.count(index, sender, at, bin, bytes) else {
+        self.flows.count(index, sender, frame.at, bin, bytes);
+        self.follow(frame.at, index, sender, &packet);
+    }
+
+    /// Looks closer at an everyday packet that was counted.
+    #[inline(never)]
+    fn look(&mut self, frame: &Frame<'_>, index: usize, sender: End) {
+        let mut packet = Packet::blank();
+        if dissect(frame, &mut packet).is_ok() {
+            self.follow(frame.at, index, sender, &packet);
+        }
+    }
+
+    /// Takes from a packet what it tells of its flow beyond its size and time.
+    fn follow(&mut self, at: Timestamp, index: usize, sender: End, packet: &Packet<'_>) {
+        let Some((key, flow)) = self.flows.at(index) else {
             return;
         };
         if let Some(traits) = &mut flow.traits {
@@ -204,12 +240,12 @@ impl Observer {
                 self.names.vouch(packet.destination);
             }
         }
-        if !packet.payload.is_empty() && Ear::cares(flow, packet) {
+        if !packet.payload.is_empty() && Ear::cares(flow) {
             self.ear.listen(
                 Heard {
                     at,
                     packet,
-                    key,
+                    key: *key,
                     sender,
                     flow,
                 },

@@ -9,8 +9,9 @@ use crate::flow::counter::CounterSlot;
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::{Answer, NameKind, Sighting};
 use crate::flow::shape::Shape;
+use crate::packet::glance::Way;
 use crate::rate::Cells;
-use crate::units::{Mac, Span, Timestamp};
+use crate::units::{Direction, Mac, Span, Timestamp};
 use std::sync::Arc;
 
 /// Names kept of one flow.
@@ -20,6 +21,8 @@ const NAMES_A_FLOW: usize = 4;
 pub const PATIENCE: u8 = 100;
 /// Places of flows seen lately.
 const RECENT: usize = 1024;
+/// Places of ways packets went lately: twice as many as flows, as each has two, and again twice, so that few share one.
+const WAYS: usize = 4096;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
 /// Active bins of all flows together: twenty devices busy each second for ten days.
@@ -159,13 +162,31 @@ pub struct Lost {
     pub unbinned_bytes: u64,
 }
 
+/// To which flow packets that go one way belong.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    way: Way,
+    index: u32,
+    sender: End,
+}
+
+/// A place not taken yet: its way is no packet's, which bears another protocol than 0.
+const UNTAKEN: Place = Place {
+    way: Way::NONE,
+    index: u32::MAX,
+    sender: End::A,
+};
+
 /// Flows by key, at most so many.
 #[derive(Debug)]
 pub struct FlowTable {
     live: Bounded<FlowKey, Flow>,
     /// Where flows seen lately are, by a few bits of their keys: only a hint, checked against the entry itself. It saves
-    /// the hashing of most packets.
+    /// the hashing of most packets whose way is not known.
     recent: Box<[u32; RECENT]>,
+    /// To which flows packets belong that are seen at a glance, by the way they go: it saves the making of a key as well.
+    /// No hint: what stands here is true, and is forgotten when flows go.
+    ways: Box<[Place; WAYS]>,
     folded: Bounded<FlowKey, Flow>,
     bins: u64,
     lost: Lost,
@@ -177,10 +198,33 @@ impl FlowTable {
         Self {
             live: Bounded::new(cap),
             recent: Box::new([0; RECENT]),
+            ways: Box::new([UNTAKEN; WAYS]),
             folded: Bounded::new(cap.saturating_mul(FOLDED_PER_LIVE)),
             bins: 0,
             lost: Lost::default(),
         }
+    }
+
+    /// The flow of packets that go this way, and which end sends them, if one was seen lately.
+    #[inline(always)]
+    pub fn lately(&self, way: &Way) -> Option<(usize, End)> {
+        let place = &self.ways[way.mix() % WAYS];
+        (place.way == *way).then_some((place.index as usize, place.sender))
+    }
+
+    /// Remembers to which flow packets that go this way belong.
+    pub fn remember(&mut self, way: Way, index: usize, sender: End) {
+        self.ways[way.mix() % WAYS] = Place {
+            way,
+            index: index as u32,
+            sender,
+        };
+    }
+
+    /// The flow at an index.
+    #[inline]
+    pub fn at(&mut self, index: usize) -> Option<(&FlowKey, &mut Flow)> {
+        self.live.at(index)
     }
 
     /// Where a flow is, if it lives. The index holds until the next [`Self::insert`].
@@ -200,8 +244,9 @@ impl FlowTable {
     pub fn insert(&mut self, key: FlowKey, flow: Flow) -> usize {
         if self.live.is_full() {
             let mut idle = self.live.evict(Flow::worth);
-            // In order of time, so that one flow's bins follow the other's.
-            idle.sort_unstable_by_key(|(key, flow)| (flow.span.start, *key));
+            self.ways.fill(UNTAKEN);
+            // In order of time, so that one flow's bins follow the other's. Flows are large: what is sorted is their keys.
+            idle.sort_by_cached_key(|(key, flow)| (flow.span.start, *key));
             for (key, flow) in idle {
                 self.fold(key, flow);
             }
@@ -240,16 +285,17 @@ impl FlowTable {
     ) -> Option<&mut Flow> {
         let (_, flow) = self.live.at(index)?;
         flow.span.extend(at);
-        let (up, down) = match sender {
-            End::A => (bytes, 0),
-            End::B => (0, bytes),
-        };
         let tally = &mut flow.sent[sender.index()];
         tally.packets += 1;
         tally.bytes += bytes;
-        if !flow.cells.add_to_open(bin, up, down) {
+        let direction = match sender {
+            End::A => Direction::Up,
+            End::B => Direction::Down,
+        };
+        if !flow.cells.add_to_open(bin, direction, bytes) {
             if self.bins < BINS_AT_MOST {
                 self.bins += 1;
+                let (up, down) = direction.split(bytes);
                 flow.cells.add(bin, up, down);
             } else {
                 self.lost.unbinned_bytes += bytes;
@@ -270,7 +316,7 @@ impl FlowTable {
             .into_entries()
             .chain(self.folded.into_entries())
             .collect();
-        flows.sort_by_key(|(key, flow)| (flow.span.start, *key, flow.folded));
+        flows.sort_by_cached_key(|(key, flow)| (flow.span.start, *key, flow.folded));
         flows
     }
 }
@@ -306,6 +352,33 @@ mod tests {
             .unwrap_or_else(|| table.insert(key, Flow::new(at, local, local, [None; 2])));
         let sender = if up { local } else { local.other() };
         table.count(index, sender, at, at.0 / 1_000_000_000, bytes);
+    }
+
+    #[test]
+    fn a_way_leads_to_its_flow_until_flows_go() {
+        let mut table = FlowTable::new(4);
+        let way = Way::between(
+            Protocol::TCP,
+            "10.0.0.2:50000".parse().unwrap(),
+            "8.8.8.8:443".parse().unwrap(),
+        );
+        let first = key(50_000, 0x0808_0808);
+        see(&mut table, first, 0, 100, true);
+        assert_eq!(table.lately(&way), None);
+        let index = table.find(&first).unwrap();
+        table.remember(way, index, End::B);
+        for i in 1..4 {
+            see(&mut table, key(50_000 + i, 0x0808_0808), 1, 100, true);
+            assert_eq!(table.lately(&way), Some((index, End::B)));
+        }
+        see(&mut table, key(60_000, 0x0808_0808), 2, 100, true);
+        assert_eq!(table.lost().folded, 1);
+        assert_eq!(table.lately(&way), None);
+        assert_eq!(
+            table.lately(&Way::NONE).map(|(index, _)| index),
+            Some(u32::MAX as usize)
+        );
+        assert!(table.at(u32::MAX as usize).is_none());
     }
 
     #[test]

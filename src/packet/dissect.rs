@@ -181,7 +181,7 @@ impl Packet<'_> {
 /// [`Skip`] where there is no IP header to read; what is wrong behind one is told in [`Packet::damaged`].
 #[inline(always)]
 pub fn dissect<'a>(frame: &Frame<'a>, packet: &mut Packet<'a>) -> Result<(), Skip> {
-    let network = network(frame)?;
+    let network = network(frame.link, frame.data)?;
     packet.macs = network.macs;
     let on_wire = frame.wire_len.saturating_sub(network.offset as u32);
     // Nearly every packet: IPv4 straight to its transport header.

@@ -1,6 +1,6 @@
 //! From a frame's first byte to its IP header: Ethernet with VLAN tags, PPPoE, cooked, loopback and raw captures.
 
-use crate::capture::{Frame, LinkType};
+use crate::capture::LinkType;
 use crate::units::Mac;
 
 /// VLAN tags and PPPoE headers followed before a frame counts as malformed. Provider networks use two or three; tshark
@@ -101,11 +101,10 @@ pub struct Network<'a> {
     pub macs: Macs<'a>,
 }
 
-/// Finds the IP header of a frame.
+/// Finds the IP header of a frame by its link and its bytes.
 #[inline(always)]
-pub fn network<'a>(frame: &Frame<'a>) -> Result<Network<'a>, Skip> {
-    let data = frame.data;
-    match frame.link {
+pub fn network(link: LinkType, data: &[u8]) -> Result<Network<'_>, Skip> {
+    match link {
         LinkType::ETHERNET => {
             let Some(header) = data.first_chunk::<14>() else {
                 return Err(Skip::Cut);
@@ -204,17 +203,9 @@ fn at<'a>(data: &'a [u8], offset: usize, macs: Macs<'a>) -> Result<Network<'a>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Timestamp;
 
     fn offset(link: LinkType, data: &[u8]) -> Result<usize, Skip> {
-        network(&Frame {
-            at: Timestamp(0),
-            link,
-            wire_len: data.len() as u32,
-            data,
-            interface: 0,
-        })
-        .map(|network| network.offset)
+        network(link, data).map(|network| network.offset)
     }
 
     fn ethernet(rest: &[u8]) -> Vec<u8> {
