@@ -21,7 +21,7 @@ fn traced(input: &Path, more: &[&str], at_home: AtHome) -> Traced {
     trace(
         &args.inputs,
         &args.capture,
-        &args.activity,
+        &args.activity.detect,
         at_home,
         &cli.common,
     )

@@ -40,7 +40,7 @@ impl Typed {
             trace(
                 &args.inputs,
                 &args.capture,
-                &args.activity,
+                &args.activity.detect,
                 AtHome::LeftOut,
                 common,
             )
@@ -51,7 +51,15 @@ impl Typed {
     fn observed(&self, file: &Path, before: &Traced) -> Observation {
         let (common, files) = (&self.cli.common, [file.to_owned()]);
         let of = |args: &stp_audit::cli::args::InferArgs| {
-            observe(&files, &args.capture, &args.activity, false, before, common).unwrap()
+            observe(
+                &files,
+                &args.capture,
+                &args.activity.detect,
+                false,
+                before,
+                common,
+            )
+            .unwrap()
         };
         let observed = self.with(of);
         assert_eq!(observed.caveats, [""; 0]);

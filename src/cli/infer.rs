@@ -2,10 +2,9 @@
 
 use crate::activity::detect::detect;
 use crate::activity::labels::read_labels;
-use crate::activity::parameters::Parameters;
 use crate::activity::truth::score;
 use crate::capture::Options;
-use crate::cli::args::{ActivityArgs, CaptureArgs, Common, InferArgs};
+use crate::cli::args::{CaptureArgs, Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
@@ -13,24 +12,38 @@ use crate::cli::reading::read;
 use crate::device::catalog::Catalog;
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::Home;
-use crate::flow::observer::Settings;
+use crate::flow::observer::{BinsFrom, Settings};
 use crate::report::{deliver, Plan, Seen, View};
 use crate::units::Span;
 use anyhow::Context;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Runs the command.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
-    let parameters = parameters(&args.activity)?;
+    let parameters = args
+        .activity
+        .parameters()
+        .map_err(|error| usage(error.to_string()))?;
     let catalog = catalog(&args.capture.fingerprints)?;
-    let labels = args.activity.labels.as_deref().map(labels).transpose()?;
+    let labels = args
+        .activity
+        .detect
+        .labels
+        .as_deref()
+        .map(labels)
+        .transpose()?;
 
     let mut read = read(
         &args.inputs,
         &options(&args.capture, plan.shows_digest()),
-        settings(&args.capture, &args.activity),
+        settings(
+            &args.capture,
+            args.activity.detect.bin,
+            args.activity.bins_from,
+        ),
         common,
     )?;
     let home = Home::find(
@@ -52,7 +65,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             &mut activities,
             device_of,
             window,
-            args.activity.tolerance,
+            args.activity.detect.tolerance,
         )
     });
     if let Some(path) = &args.rates {
@@ -88,26 +101,6 @@ pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     }
 }
 
-/// The detector's parameters, as they were typed.
-pub fn parameters(args: &ActivityArgs) -> anyhow::Result<Parameters> {
-    let parameters = Parameters {
-        sigma: args.sigma,
-        weak_sigma: args.weak_sigma,
-        merge: args.merge,
-        shapes: args.shape.clone(),
-        direction: args.direction,
-        baseline: args.baseline,
-        count_silent: !args.ignore_silent,
-        ignore_periodic: args.ignore_periodic,
-        window: args.window,
-        ..Parameters::default()
-    };
-    parameters
-        .check(args.bin)
-        .map_err(|error| usage(error.to_string()))?;
-    Ok(parameters)
-}
-
 /// The built-in fingerprints and those of the folders given.
 pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
     let mut catalog = Catalog::embedded().context("the built-in fingerprints")?;
@@ -140,12 +133,12 @@ pub fn options(args: &CaptureArgs, hash: bool) -> Options {
 }
 
 /// How to watch it.
-pub fn settings(args: &CaptureArgs, activity: &ActivityArgs) -> Settings {
+pub fn settings(args: &CaptureArgs, bin: Duration, bins_from: BinsFrom) -> Settings {
     Settings {
-        bin: activity.bin,
+        bin,
         flows: args.max_flows,
         home: args.home.clone(),
-        bins_from: activity.bins_from,
+        bins_from,
         traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
     }
 }

@@ -3,7 +3,7 @@
 //! The way back from [`super::wire`]. A flow is what has one key; its far end is called as the home called it before the
 //! defense, where that is known, and by its address otherwise. How flows are shaped nobody tells; that is read off later.
 
-use crate::cli::args::{ActivityArgs, CaptureArgs, Common};
+use crate::cli::args::{CaptureArgs, Common, DetectArgs};
 use crate::cli::exit::input;
 use crate::cli::infer::{options, settings};
 use crate::cli::outcome::doubts;
@@ -12,6 +12,7 @@ use crate::cli::recording::Recorder;
 use crate::cli::tracing::Traced;
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, Endpoint, FlowKey};
+use crate::flow::observer::BinsFrom;
 use crate::flow::table::Flow;
 use crate::packet::dissect::Protocol;
 use crate::threat::{Observation, SeenFlow, Sighting, Vantage};
@@ -52,7 +53,7 @@ pub struct Observed {
 pub fn observe(
     inputs: &[PathBuf],
     capture: &CaptureArgs,
-    activity: &ActivityArgs,
+    detect: &DetectArgs,
     keep_local: bool,
     before: &Traced,
     common: &Common,
@@ -61,7 +62,7 @@ pub fn observe(
     let read = read_and_keep(
         inputs,
         &options(capture, false),
-        settings(capture, activity),
+        settings(capture, detect.bin, BinsFrom::Clock),
         common,
         Some(&mut recorder),
     )?;

@@ -150,7 +150,7 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
     let (args, told) = (found.args, found.parameters);
     let seconds = |span: Duration| span.as_secs_f64();
     inference::Parameters {
-        bin_s: seconds(args.activity.bin),
+        bin_s: seconds(args.activity.detect.bin),
         sigma: told.sigma,
         weak_sigma: told.effective_weak_sigma(),
         merge_s: seconds(told.merge),
@@ -160,7 +160,7 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
         count_silent: told.count_silent,
         ignore_periodic: told.ignore_periodic,
         window_s: told.window.map(seconds),
-        tolerance_s: seconds(args.activity.tolerance),
+        tolerance_s: seconds(args.activity.detect.tolerance),
         filter: args.capture.filter.clone(),
         home: args.capture.home.iter().map(ToString::to_string).collect(),
         fingerprints: found.catalog.len(),
@@ -407,7 +407,7 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
         .window
         .map(|window| window.duration())
         .unwrap_or_default();
-    if window < found.args.activity.bin * 30 {
+    if window < found.args.activity.detect.bin * 30 {
         caveats.push("fewer than 30 bins: a baseline over so little time means little".into());
     }
     caveats

@@ -5,18 +5,17 @@
 //! the undefended capture take their place, and a caveat says so.
 
 use crate::activity::claim::Activity as Claim;
-use crate::activity::detect::detect;
 use crate::activity::labels::Label;
-use crate::cli::args::{ActivityArgs, CaptureArgs, Common};
-use crate::cli::exit::input;
-use crate::cli::infer::{catalog, labels, named, options, parameters, settings};
+use crate::cli::args::{CaptureArgs, Common, DetectArgs};
+use crate::cli::exit::{input, usage};
+use crate::cli::infer::{catalog, labels, named, options, settings};
 use crate::cli::outcome::{describe, domain, doubts};
 use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, FlowKey};
-use crate::flow::observer::Observed;
+use crate::flow::observer::{BinsFrom, Observed};
 use crate::packet::name::escape;
 use crate::report::name::device_name;
 use crate::trace::{Activity, Device, Flow, Packet, Source, Trace, TraceError};
@@ -54,19 +53,21 @@ pub enum AtHome {
 pub fn trace(
     inputs: &[PathBuf],
     capture: &CaptureArgs,
-    activity: &ActivityArgs,
+    detect: &DetectArgs,
     at_home: AtHome,
     common: &Common,
 ) -> anyhow::Result<Traced> {
-    let parameters = parameters(activity)?;
+    let parameters = detect
+        .parameters()
+        .map_err(|error| usage(error.to_string()))?;
     let catalog = catalog(&capture.fingerprints)?;
-    let labels = activity.labels.as_deref().map(labels).transpose()?;
+    let labels = detect.labels.as_deref().map(labels).transpose()?;
 
     let mut recorder = Recorder::default();
     let mut read = read_and_keep(
         inputs,
         &options(capture, false),
-        settings(capture, activity),
+        settings(capture, detect.bin, BinsFrom::Clock),
         common,
         Some(&mut recorder),
     )?;
@@ -80,7 +81,7 @@ pub fn trace(
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
     let mut claims = Vec::new();
     for device in &inventory.devices {
-        claims.push(detect(&device.series, window, &parameters)?.activities);
+        claims.push(crate::activity::detect(&device.series, window, &parameters)?.activities);
     }
 
     let mut caveats = doubts(&read, capture.max_flows);
@@ -91,7 +92,7 @@ pub fn trace(
                 &claims,
                 |name| named(&inventory, name),
                 window,
-                activity.tolerance,
+                detect.tolerance,
                 &mut caveats,
             ),
             Source::Labels,

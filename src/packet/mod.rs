@@ -3,8 +3,8 @@
 pub mod dhcp;
 pub mod dissect;
 pub mod dns;
-pub mod headers;
 pub mod glance;
+pub mod headers;
 pub mod hello;
 pub mod http;
 pub mod link;

@@ -1,18 +1,30 @@
 //! What may be typed: one clap definition, from which help, man pages and completions come.
 
 mod activity;
+mod audit;
 mod capture;
+mod check;
+mod defend;
+mod defense;
 mod fingerprint;
 mod infer;
 mod output;
+mod score;
+mod sweep;
 mod values;
 
-pub use activity::ActivityArgs;
+pub use activity::{ActivityArgs, DetectArgs};
+pub use audit::{AdversaryArgs, GateArgs};
 pub use capture::CaptureArgs;
+pub use check::CheckArgs;
+pub use defend::{DefendArgs, HomeArgs, RunArgs};
+pub use defense::DefenseArgs;
 pub use fingerprint::{CatalogArgs, FingerprintCommand};
 pub use infer::InferArgs;
-pub use output::OutputArgs;
-pub use values::VantageChoice;
+pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
+pub use score::ScoreArgs;
+pub use sweep::SweepArgs;
+pub use values::{AdversaryChoice, DefenseChoice, VantageChoice};
 
 use crate::report::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -21,19 +33,23 @@ use std::path::PathBuf;
 /// What `stp-audit` alone prints.
 pub const SHORT_HELP: &str = "\
 stp-audit plays the passive observer of a smart home: it reads a capture and says which devices live there,
-which flows are theirs, and when somebody used them, from encrypted traffic alone.
+which flows are theirs, and when somebody used them, from encrypted traffic alone; and it scores defenses against that.
 
 Commands:
   infer        devices, their flows, their activities
   devices      only the devices, with the evidence for each
   flows        only the flows, with their device
   fingerprint  list, show, learn, import and export fingerprints of devices
-  completions  completions for your shell
-  man          manual pages
+  defend       apply defenses, attack what the wire then shows, score both
+  score        audit any defense, from captures before and after it
+  sweep        privacy against bandwidth
+  check        every check of stp-audit.toml: the entry for CI
+  demo         all of it on a home that comes with the program
+  completions, man
 
 Try first:
   stp-audit infer evening.pcapng          what does this capture tell about the home?
-  stp-audit infer --help                  everything that can be asked of it
+  stp-audit demo                          no capture at hand? a synthetic home, attacked and defended
 ";
 
 /// Attack and audit the privacy of smart-home traffic
@@ -79,6 +95,20 @@ pub enum Command {
     /// List, show, learn, import and export the fingerprints that devices are recognised by
     #[command(subcommand)]
     Fingerprint(FingerprintCommand),
+    /// Apply defenses to a home, attack what the wire then shows, and score both
+    #[command(after_long_help = defend::EXAMPLES)]
+    Defend(Box<DefendArgs>),
+    /// Audit any defense by anybody, from captures before and after it
+    #[command(after_long_help = score::EXAMPLES)]
+    Score(Box<ScoreArgs>),
+    /// Draw privacy against bandwidth over the chances of activity and of padding
+    #[command(after_long_help = sweep::EXAMPLES)]
+    Sweep(Box<SweepArgs>),
+    /// Run every check of stp-audit.toml
+    #[command(after_long_help = check::EXAMPLES)]
+    Check(CheckArgs),
+    /// Show the whole loop on a synthetic home that comes with the program; leaves report.html
+    Demo,
     /// Print completions for a shell
     Completions {
         /// The shell
