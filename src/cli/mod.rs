@@ -1,19 +1,26 @@
 //! The commands: each a short file that reads as prose.
 
 pub mod args;
+pub mod auditing;
+pub mod defend;
+pub mod defended;
 pub mod exit;
 pub mod fingerprint;
+pub mod homes;
 pub mod infer;
 pub mod manual;
 pub mod nearest;
 pub mod observing;
 pub mod outcome;
+pub mod pictures;
 pub mod print;
 pub mod progress;
 pub mod rates;
 pub mod reading;
 pub mod recording;
+pub mod score;
 pub mod signals;
+pub mod sweep;
 pub mod tracing;
 pub mod wire;
 
@@ -45,6 +52,10 @@ pub fn run() -> Exit {
         Some(Command::Devices(args)) => infer::run(args, common, View::Devices),
         Some(Command::Flows(args)) => infer::run(args, common, View::Flows),
         Some(Command::Fingerprint(command)) => fingerprint::run(command, common),
+        Some(Command::Defend(args)) => defend::run(args, common),
+        Some(Command::Score(args)) => score::run(args, common),
+        Some(Command::Sweep(args)) => sweep::run(args, common),
+        Some(Command::Check(_)) | Some(Command::Demo) => unimplemented!(),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "stp-audit", &mut script);

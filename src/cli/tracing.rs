@@ -46,6 +46,16 @@ pub enum AtHome {
     Kept,
 }
 
+impl AtHome {
+    /// Kept where somebody asks for it.
+    pub fn of(keep_local: bool) -> Self {
+        match keep_local {
+            true => Self::Kept,
+            false => Self::LeftOut,
+        }
+    }
+}
+
 /// Reads captures as one trace.
 ///
 /// # Errors

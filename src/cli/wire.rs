@@ -12,7 +12,7 @@ use crate::packet::dissect::Protocol;
 use crate::packet::headers::{headers, payload_bytes, Sequence};
 use crate::report::output::write_whole;
 use crate::threat::{Observation, Sighting, Vantage};
-use crate::trace::Trace;
+use crate::trace::{Source, Trace};
 use crate::units::{Direction, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -166,11 +166,17 @@ fn in_order(trains: &[Sighting]) -> impl Iterator<Item = (Timestamp, &Sighting)>
 
 /// The two ends of every flow that is seen, no two flows alike.
 fn ends(seen: &Observation, trace: &Trace, home: &[IpAddr]) -> Vec<Ends> {
+    // A made-up home is numbered from a range that looks public.
+    let made_up = trace.source == Source::Generated;
+    let hides = |address| seen.vantage == Vantage::Outside && (made_up || is_private(address));
     let mut known: HashMap<String, Vec<Ends>> = HashMap::new();
     for flow in trace.flows.iter().rev() {
         let ends = Ends {
             protocol: flow.protocol,
-            local: from_outside(flow.local, seen.vantage, home),
+            local: match hides(flow.local.address) {
+                true => from_outside(flow.local, home),
+                false => flow.local,
+            },
             remote: flow.remote,
         };
         // The first stands last, to be popped first.
@@ -219,11 +225,8 @@ fn ends(seen: &Observation, trace: &Trace, home: &[IpAddr]) -> Vec<Ends> {
         .collect()
 }
 
-/// The home's end as an observer sees it: outside, a router has put the home's public address in place of a private one.
-fn from_outside(local: Endpoint, vantage: Vantage, home: &[IpAddr]) -> Endpoint {
-    if vantage == Vantage::Inside || !is_private(local.address) {
-        return local;
-    }
+/// The home's end as an observer outside sees it: a router has put the home's public address in place of a private one.
+fn from_outside(local: Endpoint, home: &[IpAddr]) -> Endpoint {
     let public = home
         .iter()
         .copied()
@@ -261,7 +264,7 @@ fn tunnel(home: &[IpAddr]) -> Ends {
 mod tests {
     use super::*;
     use crate::threat::SeenFlow;
-    use crate::trace::{Flow, Packet, Source};
+    use crate::trace::{Flow, Packet};
     use crate::units::Span;
 
     fn end(address: &str, port: u16) -> Endpoint {
@@ -295,7 +298,7 @@ mod tests {
                 bytes: 40,
             }],
             activities: Vec::new(),
-            source: Source::Generated,
+            source: Source::Inferred,
         }
     }
 
