@@ -10,7 +10,7 @@ use crate::cli::reading::Read;
 use crate::cli::signals::Signals;
 use crate::report::audit::{failing_lines, Page};
 use crate::report::output::write_whole;
-use crate::report::{deliver, Format, Plan};
+use crate::report::{deliver, Format, Plan, Shown, Style};
 use crate::trace::Source;
 use crate::verdict::baseline::Saved;
 use crate::verdict::gates::{judge, Limits};
@@ -195,6 +195,17 @@ pub fn report(page: &Page<'_>, plan: &Plan, common: &Common) -> anyhow::Result<(
         }
     }
     deliver(page, plan, common.color)?;
+    Ok(())
+}
+
+/// Writes the reports that go to files, and nothing to standard output.
+///
+/// # Errors
+/// A report that cannot be written.
+pub fn files(page: &Page<'_>, args: &VerdictOutputArgs) -> anyhow::Result<()> {
+    for (format, path) in plan(args)?.files {
+        write_whole(&path, |out| page.write(format, Style::default(), out))?;
+    }
     Ok(())
 }
 

@@ -6,10 +6,11 @@ use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::homes::{ground, Ground};
-use crate::cli::{pictures, wire};
+use crate::cli::pictures::{draw, Pictures};
+use crate::cli::wire;
 use crate::defense::{self, DefenseError, Settings, DEFENSES};
 use crate::report::audit::Page;
-use crate::report::Format;
+use crate::report::{Format, Plan};
 use serde_json::json;
 
 /// Runs the command.
@@ -17,18 +18,39 @@ pub fn run(args: &DefendArgs, common: &Common) -> anyhow::Result<Exit> {
     let plan = plan(&args.output)?;
     let defended = defend(args, common)?;
     write(args, &defended, common)?;
-    let with_pictures =
-        plan.stdout == Format::Html || plan.files.iter().any(|(format, _)| *format == Format::Html);
-    let pictures = match with_pictures {
-        true => Some(pictures::draw(args, &defended, common)?),
-        false => None,
-    };
-    let page = match &pictures {
+    let pictures = pictures(args, &defended, &plan, common)?;
+    auditing::report(&page(&pictures, &defended), &plan, common)?;
+    Ok(auditing::exit(&defended.verdict, defended.signal))
+}
+
+/// Writes the reports that go to files.
+///
+/// # Errors
+/// A report that cannot be written.
+pub fn files(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<()> {
+    let pictures = pictures(args, defended, &plan(&args.output)?, common)?;
+    auditing::files(&page(&pictures, defended), &args.output)
+}
+
+/// The pictures, where a report shows them: they take their time.
+fn pictures(
+    args: &DefendArgs,
+    defended: &Defended,
+    plan: &Plan,
+    common: &Common,
+) -> anyhow::Result<Option<Pictures>> {
+    let formats = plan.files.iter().map(|(format, _)| *format);
+    let shown = formats
+        .chain([plan.stdout])
+        .any(|format| format == Format::Html);
+    shown.then(|| draw(args, defended, common)).transpose()
+}
+
+fn page<'a>(pictures: &'a Option<Pictures>, defended: &'a Defended) -> Page<'a> {
+    match pictures {
         Some(pictures) => pictures.page(&defended.verdict),
         None => Page::of(&defended.verdict),
-    };
-    auditing::report(&page, &plan, common)?;
-    Ok(auditing::exit(&defended.verdict, defended.signal))
+    }
 }
 
 /// Everything but the reports.
@@ -118,7 +140,10 @@ fn make(
 }
 
 /// `-w` and `--labels-out`.
-fn write(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<()> {
     let trace = &defended.ground.trace;
     if let Some(path) = &args.labels_out {
         wire::write_labels(path, trace)?;

@@ -59,19 +59,8 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
             (home, traced.caveats, Some(traced.read))
         }
     };
-    let home = match args.home.p {
-        Some(p) => with_p(home, p),
-        None => home,
-    };
-    let seconds = args.home.duration.unwrap_or(A_DAY).as_secs();
-    let mut chance = ChaCha8Rng::seed_from_u64(common.seed);
-    let trace = generate(&home, seconds, &mut chance);
-    let trace = trace.checked().map_err(|error| {
-        usage(format!(
-            "{}, {seconds} s long: {error}; try a longer --duration or a larger --p",
-            home.name
-        ))
-    })?;
+    let length = args.home.duration.unwrap_or(A_DAY);
+    let trace = lived(&home, length, args.home.p, common.seed)?;
     caveats.push(format!("{}: no real traffic is in it", home.name));
     Ok(Ground {
         trace,
@@ -79,6 +68,36 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         addresses: Vec::new(),
         read,
         caveats,
+    })
+}
+
+/// A trace of the home that the program carries.
+///
+/// # Errors
+/// Too short a time for any packet.
+pub fn built_in(length: Duration, p: Option<Probability>, seed: u64) -> anyhow::Result<Trace> {
+    lived(&HomeModel::built_in(), length, p, seed)
+}
+
+/// A trace of a made-up home, whose devices are used with chance `p` where one is given.
+fn lived(
+    home: &HomeModel,
+    length: Duration,
+    p: Option<Probability>,
+    seed: u64,
+) -> anyhow::Result<Trace> {
+    let mut home = home.clone();
+    for one in &mut home.devices {
+        one.activity = p.unwrap_or(one.activity);
+    }
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let trace = generate(&home, length.as_secs(), &mut chance);
+    trace.checked().map_err(|error| {
+        usage(format!(
+            "{}, {} s long: {error}; try a longer --duration or a larger --p",
+            home.name,
+            length.as_secs()
+        ))
     })
 }
 
@@ -95,14 +114,6 @@ pub fn of_capture(traced: Traced) -> Ground {
         trace: traced.trace,
         read: Some(traced.read),
         caveats: traced.caveats,
-    }
-}
-
-fn with_p(home: HomeModel, p: Probability) -> HomeModel {
-    let devices = home.devices.into_iter();
-    HomeModel {
-        devices: devices.map(|one| Resident { activity: p, ..one }).collect(),
-        ..home
     }
 }
 

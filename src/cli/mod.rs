@@ -2,8 +2,11 @@
 
 pub mod args;
 pub mod auditing;
+pub mod check;
+pub mod checks;
 pub mod defend;
 pub mod defended;
+pub mod demo;
 pub mod exit;
 pub mod fingerprint;
 pub mod homes;
@@ -55,7 +58,8 @@ pub fn run() -> Exit {
         Some(Command::Defend(args)) => defend::run(args, common),
         Some(Command::Score(args)) => score::run(args, common),
         Some(Command::Sweep(args)) => sweep::run(args, common),
-        Some(Command::Check(_)) | Some(Command::Demo) => unimplemented!(),
+        Some(Command::Check(args)) => check::run(args, common),
+        Some(Command::Demo) => demo::run(common),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "stp-audit", &mut script);

@@ -122,6 +122,40 @@ pub fn headers(
     packet
 }
 
+/// A whole UDP packet over IPv4, payload and all; `None` where the addresses are not IPv4 or the payload is too long.
+pub fn datagram(
+    from: Address,
+    to: Address,
+    payload: &[u8],
+    identification: u16,
+) -> Option<Vec<u8>> {
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (from.0, to.0) else {
+        return None;
+    };
+    let below = u16::try_from(UDP_BYTES + payload.len()).ok()?;
+    let length = below.checked_add(IPV4_BYTES as u16)?;
+    let mut packet = Vec::with_capacity(usize::from(length));
+    ipv4(
+        &mut packet,
+        source,
+        destination,
+        Protocol::UDP,
+        length,
+        identification,
+    );
+    let mut udp = Vec::with_capacity(usize::from(below));
+    udp.extend(from.1.to_be_bytes());
+    udp.extend(to.1.to_be_bytes());
+    udp.extend(below.to_be_bytes());
+    udp.extend([0; 2]);
+    udp.extend(payload);
+    let begin = u64::from(below) + u64::from(Protocol::UDP.0);
+    let sum = checksum(&[&source.octets(), &destination.octets(), &udp], begin);
+    put(&mut udp, 6, if sum == 0 { u16::MAX } else { sum });
+    packet.extend(udp);
+    Some(packet)
+}
+
 fn ipv4(
     packet: &mut Vec<u8>,
     source: Ipv4Addr,
@@ -171,7 +205,7 @@ fn put(packet: &mut [u8], at: usize, number: u16) {
     }
 }
 
-/// The internet checksum (RFC 1071) of parts of even length, each.
+/// The internet checksum (RFC 1071) of parts that are of even length but for the last.
 fn checksum(parts: &[&[u8]], begin: u64) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum = words.fold(begin, |sum, word| {
