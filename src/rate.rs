@@ -338,6 +338,11 @@ impl RateSeries {
         }
     }
 
+    /// The series of bins that are counted already.
+    pub fn of(grid: Grid, cells: Cells) -> Self {
+        Self { grid, cells }
+    }
+
     /// The sum of many flows' bins; of those marked, up is down.
     pub fn sum<'a>(grid: Grid, flows: impl IntoIterator<Item = (&'a Cells, bool)>) -> Self {
         // Sorting a batch costs less than merging flow by flow; the batch bounds the memory.

@@ -113,6 +113,9 @@ pub fn ratio(trials: &[(f64, f64)]) -> Option<Interval> {
 
 /// The chance that a number of `these` is above one of `those`, ties half: the area under the ROC curve (J. A. Hanley, B. J.
 /// McNeil, Radiology 143, 1982, with their interval). `None` where one side is empty.
+///
+/// Where the two sides are wholly apart their formula knows no doubt, however few the numbers; the interval is then Wilson's
+/// of as many tries as the smaller side has numbers.
 pub fn area_under_curve(these: &[f64], those: &[f64]) -> Option<Interval> {
     if these.is_empty() || those.is_empty() {
         return None;
@@ -134,6 +137,10 @@ pub fn area_under_curve(these: &[f64], those: &[f64]) -> Option<Interval> {
         (area * (1.0 - area) + (m - 1.0) * (q1 - area * area) + (n - 1.0) * (q2 - area * area))
             / (m * n);
     let half = Z * variance.max(0.0).sqrt();
+    if area <= 0.0 || area >= 1.0 {
+        let tries = these.len().min(those.len()) as u64;
+        return wilson(if area > 0.5 { tries } else { 0 }, tries);
+    }
     Some(Interval::new(
         area,
         (area - half).max(0.0),
@@ -203,5 +210,10 @@ mod tests {
         assert_eq!(of.value, 0.875);
         assert_eq!(area_under_curve(&[2.0], &[2.0]).unwrap().value, 0.5);
         assert_eq!(area_under_curve(&[], &[2.0]), None);
+        // One day each, told apart: Wilson's 1 of 1 is .2065 to 1.
+        let one = area_under_curve(&[2.0], &[1.0]).unwrap();
+        near(one.low, 0.2065);
+        assert_eq!((one.value, one.high), (1.0, 1.0));
+        assert_eq!(area_under_curve(&[1.0], &[2.0]).unwrap().low, 0.0);
     }
 }

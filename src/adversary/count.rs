@@ -59,16 +59,62 @@ fn begins(seen: &Observation, days: &[Span]) -> Vec<u64> {
 fn bytes(seen: &Observation, days: &[Span]) -> Vec<u64> {
     let mut counts = vec![0u64; days.len()];
     for sighting in &seen.sightings {
-        let from = days.partition_point(|day| day.end <= sighting.at);
-        let upto = days.partition_point(|day| day.start <= sighting.end());
-        let (Some(days), Some(counts)) = (days.get(from..upto), counts.get_mut(from..upto)) else {
-            continue;
-        };
-        for (day, count) in days.iter().zip(counts) {
-            let of = |at| u64::from(sighting.count_before(at));
-            let packets = of(day.end).saturating_sub(of(day.start));
-            *count = count.saturating_add(packets.saturating_mul(u64::from(sighting.bytes)));
+        // From one day that holds packets to the next: a train may pass over years without any.
+        let mut done = 0;
+        while done < sighting.count {
+            let passed = sighting.every.saturating_mul(i64::from(done));
+            let at = Timestamp(sighting.at.0.saturating_add(passed));
+            let place = days.partition_point(|day| day.end <= at);
+            let (Some(day), Some(count)) = (days.get(place), counts.get_mut(place)) else {
+                break;
+            };
+            let upto = match day.start <= at {
+                true => sighting.count_before(day.end).max(done.saturating_add(1)),
+                // Before the first day, where a capture is older than its window.
+                false => sighting.count_before(day.start).max(done.saturating_add(1)),
+            };
+            if day.start <= at {
+                let bytes = u64::from(upto - done).saturating_mul(u64::from(sighting.bytes));
+                *count = count.saturating_add(bytes);
+            }
+            done = upto;
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::threat::{SeenFlow, Sighting, Vantage};
+    use crate::units::Direction;
+
+    #[test]
+    fn days_are_whole_and_a_train_passes_over_them() {
+        // Two days and a bit; ten packets of 7 bytes, one every six hours from six hours before the window: one before, four
+        // on each day, one in the bit that is no day.
+        let hours = |h: i64| Timestamp::new(h * 3600, 0);
+        let train = Sighting {
+            count: 10,
+            every: hours(6).0,
+            ..Sighting::one(hours(-6), 0, Direction::Up, 7)
+        };
+        let mut seen = Observation {
+            vantage: Vantage::Outside,
+            window: Span::new(hours(0), hours(50)),
+            flows: vec![SeenFlow {
+                far: "x".into(),
+                shaping: None,
+            }],
+            sightings: vec![train],
+        };
+        let beliefs = |seen: &Observation| -> Vec<f64> {
+            let guesses = Count.guess(seen);
+            guesses.iter().map(|guess| guess.belief).collect()
+        };
+        assert_eq!(beliefs(&seen), [28.0, 28.0]);
+        // Shorter than a day: the capture is the day. 0, 6 and 12 h.
+        seen.window = Span::new(hours(0), hours(12));
+        assert_eq!(beliefs(&seen), [21.0]);
+    }
 }

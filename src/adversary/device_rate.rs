@@ -22,8 +22,8 @@ const GAP: i64 = 2;
 const FITS: f64 = 3.0;
 /// Least spread of a feature as a logarithm: 35 % up or down, for tunnels add headers and bins cut bursts where they will.
 const SPREAD_AT_LEAST: f64 = 0.3;
-/// Activities remembered of a device: more tell nothing new.
-const REMEMBERED: usize = 256;
+/// Activities remembered of a device, evenly from all: more tell little new, and each burst is held against every one.
+const REMEMBERED: usize = 64;
 /// Standard deviations over the median that make a bin part of a burst; those of a normal law are 1.4826 median deviations.
 const SIGMA: f64 = 3.0;
 const MAD_TO_SIGMA: f64 = 1.4826;

@@ -3,13 +3,17 @@
 //! Padding is a row of equal cells at the shaped rate. A period begins with the first cell that no period holds and lasts
 //! T; where the next cell comes without a gap the next period begins right there, so that a *run* of padding is cut into
 //! periods of T from its start. Packets that merely happen to be as large as a cell are no padding: within T there must be
-//! half of the cells the rates promise, no matter where, for the shape of a period need not be constant.
+//! half of the cells the rates promise, or half of those of the period before where rates were lowered meanwhile; no matter
+//! where in T, for the shape of a period need not be constant.
 //!
 //! Padding that never ends (independent link padding) has no periods of its own; whoever wants some gives a length.
 
 use crate::threat::{Observation, Shaping, Sighting};
 use crate::units::{nanos, Direction, Span, Timestamp, NANOS};
 use std::time::Duration;
+
+/// Periods read of one flow at most: five years of padding in periods of 16 s.
+const PERIODS_AT_MOST: u32 = 10_000_000;
 
 /// Padding without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +112,30 @@ struct Way {
 }
 
 impl Way {
+    /// Cells that come one by one are put together where they are exactly one train, so that a captured wire is as short as
+    /// a simulated one.
+    fn add(&mut self, sighting: Sighting) {
+        self.total = self.total.saturating_add(u64::from(sighting.count));
+        if let (1, Some(last)) = (sighting.count, self.trains.last_mut()) {
+            // What is farther apart than can be told is no train.
+            let apart = sighting.at.0.checked_sub(last.at.0).unwrap_or(0);
+            let next = match last.count {
+                1 => apart,
+                count => last.every.saturating_mul(i64::from(count)),
+            };
+            if apart > 0 && apart == next && last.count < u32::MAX {
+                if last.count == 1 {
+                    last.every = apart;
+                }
+                last.count += 1;
+                return;
+            }
+        }
+        let before = self.total.saturating_sub(u64::from(sighting.count));
+        self.trains.push(sighting);
+        self.before.push(before);
+    }
+
     /// How many cells pass before `at`. `place` only ever moves on, so `at` must not go back from call to call.
     fn count(&self, at: Timestamp, place: &mut usize) -> u64 {
         while self.trains.get(*place).is_some_and(|train| train.at < at) {
@@ -131,6 +159,8 @@ impl Way {
                 let nth = train.every.saturating_mul(i64::from(passed));
                 (passed < train.count).then(|| Timestamp(train.at.0.saturating_add(nth)))
             });
+        // Trains longer than time is are counted wrongly at their ends; nobody is led back by them.
+        let within = within.filter(|&next| next >= at);
         within.or_else(|| self.trains.get(*place).map(|train| train.at))
     }
 }
@@ -154,9 +184,7 @@ impl Cells {
             Direction::Up => up,
             Direction::Down => down,
         };
-        way.trains.push(*sighting);
-        way.before.push(way.total);
-        way.total = way.total.saturating_add(u64::from(sighting.count));
+        way.add(*sighting);
     }
 
     /// Cells the rates promise within `duration`, both ways.
@@ -187,7 +215,8 @@ impl Cells {
         let mut from = Timestamp(i64::MIN);
         let [up, down] = &self.ways;
         let (mut looked, mut begun, mut ended) = ([0; 2], [0; 2], [0; 2]);
-        loop {
+        let mut usual = self.promised(self.period);
+        for _ in 0..PERIODS_AT_MOST {
             let next = [
                 up.next(from, &mut looked[0]),
                 down.next(from, &mut looked[1]),
@@ -200,23 +229,29 @@ impl Cells {
             let end = start + self.period;
             let cells = up.count(end, &mut ended[0]) + down.count(end, &mut ended[1]);
             let before = up.count(start, &mut begun[0]) + down.count(start, &mut begun[1]);
-            let promised = self.promised(end.min(window.end).since(start));
+            let held = cells.saturating_sub(before) as f64;
+            // The capture may end within a period; one that begins at its last instant has its first cell.
+            let share = end.min(window.end).since(start).as_secs_f64() / self.period.as_secs_f64();
             let endless = self.shaping.period.is_none();
-            if endless || cells.saturating_sub(before) as f64 * 2.0 >= promised.max(1.0) {
+            if endless || held * 2.0 >= (usual * share).max(1.0) {
+                if end <= window.end {
+                    usual = usual.min(held);
+                }
                 match runs.last_mut().filter(|_| goes_on.is_some()) {
                     Some(run) => run.periods = run.periods.saturating_add(1),
                     None => runs.push(Run { start, periods: 1 }),
                 }
                 open = Some(end);
-                // Time that stands still, at the end of all time, holds no more periods.
-                if end <= from {
-                    return runs;
-                }
                 from = end;
             } else {
                 from = Timestamp(first.0.saturating_add(1));
             }
+            // Where time stands still, at the end of all time, nothing more is to be found.
+            if from <= first {
+                break;
+            }
         }
+        runs
     }
 }
 
@@ -288,6 +323,22 @@ mod tests {
             runs(&wire(shaping(Some(4)), singles.collect())),
             runs(&seen)
         );
+    }
+
+    #[test]
+    fn rates_may_be_lowered() {
+        // By a third each time, to below a tenth of what was promised.
+        let mut sightings = Vec::new();
+        for (place, a_second) in [10, 7, 5, 3, 2, 1].into_iter().enumerate() {
+            let at = Timestamp::new(place as i64 * 10, 0);
+            sightings.push(Sighting {
+                count: 4 * a_second,
+                every: NANOS / i64::from(a_second),
+                ..Sighting::one(at, 0, Direction::Up, 100)
+            });
+        }
+        let found = runs(&wire(shaping(Some(4)), sightings));
+        assert_eq!(found, [0, 10, 20, 30, 40, 50].map(|at| (at, 1)));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! Ours; the paper tells its adversary everything but the coins.
 
 use crate::threat::{Observation, SeenFlow, Shaping, Sighting};
-use crate::units::{Direction, Rate, Span, Timestamp, NANOS};
+use crate::units::{Direction, Rate, Span, NANOS};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const MOST: f64 = 0.8;
 /// Distances that make a break between two runs.
 const BREAK: f64 = 2.5;
 /// How far packets of a train may be from their place in nanoseconds: what captures round.
-const TRAIN_WITHIN: i64 = 1_000;
+const TRAIN_WITHIN: u64 = 1_000;
 
 /// The same wire with the shaping of its flows filled in where it can be read off, and packets put together into trains.
 ///
@@ -124,7 +124,7 @@ fn distance(way: &[i64]) -> Option<i64> {
     let mut sorted = apart.clone();
     let middle = sorted.len() / 2;
     let median = *sorted.select_nth_unstable(middle).1;
-    let about = |&&apart: &&i64| (apart - median).abs() as f64 <= ABOUT * median as f64;
+    let about = |&&apart: &&i64| apart.abs_diff(median) as f64 <= ABOUT * median as f64;
     let regular = apart.iter().filter(about).count();
     (median > 0 && regular as f64 >= MOST * apart.len() as f64).then_some(median)
 }
@@ -140,25 +140,27 @@ fn period(cells: &[i64], distance: i64, window: Span) -> Found {
     let mut runs: Vec<(i64, i64)> = Vec::new();
     for &at in cells {
         match runs.last_mut() {
-            Some((_, last)) if (at - *last) as f64 <= BREAK * distance as f64 => *last = at,
+            Some((_, last)) if at.saturating_sub(*last) as f64 <= BREAK * distance as f64 => {
+                *last = at;
+            }
             _ => runs.push((at, at)),
         }
     }
     // The last cell of a run holds its place as the others do.
     let lengths: Vec<i64> = runs
         .iter()
-        .filter(|(_, last)| last.saturating_add(2 * distance) < window.end.0)
-        .map(|(first, last)| (last - first).saturating_add(distance))
+        .filter(|(_, last)| last.saturating_add(distance.saturating_mul(2)) < window.end.0)
+        .map(|(first, last)| last.saturating_sub(*first).saturating_add(distance))
         .collect();
     let whole = crate::units::nanos(window.duration());
     if runs
         .iter()
-        .any(|(first, last)| (last - first) as f64 >= 0.9 * whole as f64)
+        .any(|(first, last)| last.saturating_sub(*first) as f64 >= 0.9 * whole as f64)
     {
         return Found::Endless;
     }
     // A stray packet as large as a cell is no run.
-    let long = |length: &&i64| **length >= 4 * distance;
+    let long = |length: &&i64| **length >= distance.saturating_mul(4);
     let Some(&least) = lengths.iter().filter(long).min() else {
         return Found::Nothing;
     };
@@ -203,7 +205,9 @@ fn join(train: &mut Sighting, next: &Sighting) -> bool {
     if train.bytes != next.bytes || next.count != 1 || train.count == u32::MAX {
         return false;
     }
-    let apart = next.at.0.saturating_sub(train.at.0);
+    let Some(apart) = next.at.0.checked_sub(train.at.0) else {
+        return false;
+    };
     if train.count == 1 {
         // Two that far apart would tell nothing.
         if apart <= 0 || apart > 60 * NANOS {
@@ -212,7 +216,7 @@ fn join(train: &mut Sighting, next: &Sighting) -> bool {
         train.every = apart;
     } else {
         let place = train.every.saturating_mul(i64::from(train.count));
-        if Timestamp(apart.abs_diff(place) as i64) > Timestamp(TRAIN_WITHIN) {
+        if apart.abs_diff(place) > TRAIN_WITHIN {
             return false;
         }
     }
@@ -224,6 +228,7 @@ fn join(train: &mut Sighting, next: &Sighting) -> bool {
 mod tests {
     use super::*;
     use crate::threat::Vantage;
+    use crate::units::Timestamp;
 
     /// Runs of cells of 500 bytes from these seconds, this long, every 0.1 s up and 0.25 s down, packet by packet.
     fn wire(runs: &[(i64, i64)], stray: &[(i64, u32)]) -> Observation {

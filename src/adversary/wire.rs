@@ -1,12 +1,16 @@
 //! Rates as an observer of the wire has them: one series for each device whose flows can be told by their far ends, and one
 //! for all flows that tell nobody.
 //!
-//! Trains of packets are never walked packet by packet: what counts is how many of a train fall into a bin.
+//! Trains of packets are never walked packet by packet: what counts is how many of a train fall into a bin. Trains that last
+//! for years (two packets, one in 1970 and one in 2106, and padding between) are binned as much coarser as memory needs.
 
-use crate::rate::{Cell, Grid, RateSeries};
+use crate::rate::{Cell, Cells, Grid, RateSeries};
 use crate::threat::{Knowledge, Observation, Sighting};
-use crate::units::{Direction, Span, Timestamp};
+use crate::units::{nanos, Direction, Span, Timestamp};
 use std::time::Duration;
+
+/// Bins that trains may fill on one wire: half a year of seconds, in 400 MB.
+const BINS_AT_MOST: u64 = 16_000_000;
 
 /// What is watched as one.
 #[derive(Clone, Debug)]
@@ -19,7 +23,7 @@ pub struct Watched {
 
 /// Bins the wire, flows put together by device; those nobody can be told by first, then by device. What is silent is left out.
 pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Watched> {
-    let grid = Grid::new(seen.window.start, bin);
+    let grid = Grid::new(seen.window.start, affordable(seen, bin));
     let whose = whose(seen, knowledge);
     let mut filling: Vec<Filling> = Vec::new();
     filling.resize_with(knowledge.devices.len().saturating_add(1), Filling::default);
@@ -38,6 +42,27 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
             series: filling.series(grid),
         })
         .collect()
+}
+
+/// The length of a bin: `bin`, doubled until trains fill no more than [`BINS_AT_MOST`].
+fn affordable(seen: &Observation, mut bin: Duration) -> Duration {
+    let filled = |bin: Duration| {
+        let trains = seen.sightings.iter().filter(|train| train.count > 1);
+        let bin = nanos(bin).max(1).unsigned_abs();
+        let of = |train: &Sighting| {
+            let length = train.end().0.abs_diff(train.at.0);
+            u64::from(train.count).min(length / bin)
+        };
+        trains.map(of).fold(0u64, u64::saturating_add)
+    };
+    // No train is longer than time is: 64 doublings end it, and so many trains do not fit into memory.
+    for _ in 0..64 {
+        if filled(bin) <= BINS_AT_MOST {
+            break;
+        }
+        bin = bin.saturating_mul(2);
+    }
+    bin
 }
 
 /// The device of each flow, where its far end tells.
@@ -71,10 +96,14 @@ impl Filling {
         let mut done = 0;
         while done < sighting.count {
             let passed = sighting.every.saturating_mul(i64::from(done));
-            let index = grid.index(Timestamp(sighting.at.0.saturating_add(passed)));
+            let at = Timestamp(sighting.at.0.saturating_add(passed));
+            let index = grid.index(at);
             let border = grid.start(index.saturating_add(1));
-            // At least one, lest instants at the end of time keep us here.
-            let upto = sighting.count_before(border).max(done.saturating_add(1));
+            // At the end of all time instants pile up, and so do its bins.
+            let upto = match border > at {
+                true => sighting.count_before(border).max(done.saturating_add(1)),
+                false => sighting.count,
+            };
             let bytes = u64::from(upto - done).saturating_mul(u64::from(sighting.bytes));
             let mut cell = Cell {
                 index,
@@ -90,18 +119,11 @@ impl Filling {
     fn series(mut self, grid: Grid) -> RateSeries {
         // Stable sorting takes ascending runs as they are, and long trains are such runs.
         self.cells.sort_by_key(|cell| cell.index);
-        let mut series = RateSeries::new(grid);
-        let mut cells = self.cells.into_iter().peekable();
-        while let Some(mut cell) = cells.next() {
-            while let Some(more) = cells.next_if(|next| next.index == cell.index) {
-                cell.up = cell.up.saturating_add(more.up);
-                cell.down = cell.down.saturating_add(more.down);
-            }
-            let at = grid.start(cell.index);
-            series.add(at, Direction::Up, cell.up);
-            series.add(at, Direction::Down, cell.down);
+        let mut cells = Cells::default();
+        for cell in self.cells {
+            cells.add(cell.index, cell.up, cell.down);
         }
-        series
+        RateSeries::of(grid, cells)
     }
 }
 
@@ -169,6 +191,25 @@ mod tests {
         assert_eq!((found[0].device, found[1].device), (None, Some(0)));
         assert_eq!(cells(&found[0]), [(1, 0, 20), (2, 0, 30)]);
         assert_eq!(cells(&found[1]), [(1, 7, 9)]);
+    }
+
+    #[test]
+    fn a_train_of_a_century_is_binned_coarsely() {
+        let century = Sighting {
+            count: u32::MAX,
+            every: 1_000_000_000,
+            ..Sighting::one(Timestamp(0), 0, Direction::Up, 1)
+        };
+        // 2^32 seconds in bins of 2^9 are 2^23 bins; of 2^8 they would be above 16 million.
+        let bin = affordable(&seen(vec![century]), Duration::from_secs(1));
+        assert_eq!(bin, Duration::from_secs(512));
+        let week = Sighting {
+            count: 6_048_000,
+            every: 100_000_000,
+            ..century
+        };
+        let bin = affordable(&seen(vec![week]), Duration::from_secs(1));
+        assert_eq!(bin, Duration::from_secs(1));
     }
 
     proptest! {
