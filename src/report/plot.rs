@@ -32,6 +32,8 @@ const COLUMNS: usize = 860;
 const LARGEST: f64 = 1e15;
 /// Curves that get a name each; beyond, only devices do.
 const NAMED: usize = 12;
+/// A larger overhead over the smallest is drawn by logarithms.
+const WIDE: f64 = 20.0;
 /// Longest name of a device in a picture, in characters.
 const LONGEST: usize = 40;
 
@@ -157,11 +159,18 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
     let (low, high) = overheads.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), b| {
         (low.min(b), high.max(b))
     });
-    let (low, high) = match low.is_finite() && low < high {
-        true => (low, high * 1.05),
-        false if low.is_finite() => (low / 2.0, low * 2.0),
+    let (low, high) = match low.is_finite() {
+        true if low < high => (low, high),
+        true => (low / 2.0, low * 2.0),
         false => (1.0, 10.0),
     };
+    // The paper's curves run from 1 to 111 (Figure 4(a)): a wide range is drawn by its logarithm.
+    let wide = high / low > WIDE;
+    let place = |b: f64| if wide { b.log10() } else { b };
+    let number = |x: f64| if wide { 10_f64.powf(x) } else { x };
+    let ends = (place(low), place(high));
+    let margin = (ends.1 - ends.0) * 0.03;
+    let at = |&(b, c): &(f64, f64)| (place(b), c);
     let caption = format!(
         "Privacy against bandwidth: {} trials of {} s, seed {}",
         sweep.trials, sweep.duration_s, sweep.seed
@@ -171,28 +180,34 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
         .margin(8)
         .x_label_area_size(40)
         .y_label_area_size(48)
-        .build_cartesian_2d((low..high).log_scale(), 0.0..1.05)?;
+        .build_cartesian_2d(ends.0 - margin..ends.1 + margin, 0.0..1.05)?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_desc("bandwidth overhead b (bytes with the defense over bytes without)")
         .y_desc("adversary confidence c")
-        .x_label_formatter(&|b| short(*b))
+        .x_label_formatter(&|x| {
+            if wide {
+                preferred(number(*x))
+            } else {
+                short(*x)
+            }
+        })
         .y_label_formatter(&|c| decimals(*c, 1))
         .draw()?;
     let mut devices: Vec<&str> = Vec::new();
     for curve in &curves {
         let known = devices.iter().position(|device| *device == curve.device);
         let first = known.is_none();
-        let place = known.unwrap_or_else(|| {
+        let rank = known.unwrap_or_else(|| {
             devices.push(curve.device);
             devices.len() - 1
         });
-        let color = OF_DEVICES.get(place % OF_DEVICES.len()).copied();
+        let color = OF_DEVICES.get(rank % OF_DEVICES.len()).copied();
         let color = color.unwrap_or(BLACK);
         // Higher p is paler: curves of one device stay of one colour.
         let color = color.mix(curve.shade);
-        let series = LineSeries::new(curve.points.iter().copied(), color.stroke_width(2));
+        let series = LineSeries::new(curve.points.iter().map(at), color.stroke_width(2));
         let drawn = chart.draw_series(series)?;
         let device = clipped(&line(curve.device), LONGEST);
         let name = match curves.len() <= NAMED {
@@ -207,7 +222,7 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
     }
     if let Some(point) = chosen {
         chart
-            .draw_series(std::iter::once(Circle::new(point, 6, BLACK.filled())))?
+            .draw_series(std::iter::once(Circle::new(at(&point), 6, BLACK.filled())))?
             .label("chosen")
             .legend(|(x, y)| Circle::new((x + 8, y), 5, BLACK.filled()));
     }
@@ -340,11 +355,104 @@ fn thousands(number: f64) -> String {
     }
 }
 
+/// Two digits: fifths of a decade become 1, 1.6, 2.5, 4, 6.3, 10 (the preferred numbers of ISO 3, within 1 %).
+fn preferred(number: f64) -> String {
+    let places = if number < 9.95 { 1 } else { 0 };
+    let text = decimals(number, places);
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
 /// At most three places, without idle zeros.
 fn short(number: f64) -> String {
     let text = decimals(number, 3);
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_survives_thinning_and_points_are_bounded() {
+        let mut points: Vec<(f64, f64)> = (0..100_000).map(|s| (f64::from(s), 1.0)).collect();
+        points[77_777].1 = 9_000.0;
+        let thin = thinned(&points, 0.0, 99_999.0);
+        assert!(thin.len() <= 2 * COLUMNS, "{}", thin.len());
+        assert!(thin.contains(&(77_777.0, 9_000.0)));
+        assert!(thin.is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn periods_are_drawn_by_columns_and_a_genuine_one_is_never_hidden() {
+        // 860 columns of one second each.
+        let padded = [
+            (0.0, 9.5, false),
+            (5.0, 5.2, true),
+            (100.0, 101.5, true),
+            (f64::NAN, 3.0, true),
+        ];
+        assert_eq!(
+            stretches(&padded, 0.0, 860.0),
+            [
+                (0.0, 5.0, false),
+                (5.0, 6.0, true),
+                (6.0, 10.0, false),
+                (100.0, 102.0, true)
+            ]
+        );
+        let many: Vec<(f64, f64, bool)> = (0..1_000_000)
+            .map(|n| (f64::from(n), f64::from(n) + 0.5, n % 2 == 0))
+            .collect();
+        assert!(stretches(&many, 0.0, 1e6).len() <= COLUMNS);
+    }
+
+    #[test]
+    fn numbers_at_axes_are_short() {
+        for (number, text) in [(0.0, "0"), (950.0, "950"), (12_500.0, "12.5k"), (2e9, "2G")] {
+            assert_eq!(thousands(number), text);
+        }
+        assert_eq!(short(0.25), "0.25");
+    }
+
+    #[test]
+    fn points_that_are_no_numbers_are_left_out() {
+        let plot = RatePlot {
+            device: "plug".into(),
+            before: vec![
+                (f64::NAN, 1.0),
+                (1.0, f64::NAN),
+                (2.0, f64::INFINITY),
+                (1e300, 1.0),
+                (3.0, -1.0),
+            ],
+            after: vec![(5.0, 7.0)],
+            padded: vec![(4.0, 1e300, true)],
+        };
+        let svg = rates(&plot).unwrap();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        assert_eq!(usable(&plot.before), []);
+    }
+
+    #[test]
+    fn a_wide_range_of_overhead_is_drawn_by_its_logarithm() {
+        let point = |q: f64, b: f64| Point {
+            device: "a".into(),
+            p: 0.01,
+            q,
+            confidence: crate::stats::wilson(1, 2),
+            overhead: crate::stats::ratio(&[(b, 1.0)]),
+            activities_per_period: None,
+        };
+        let sweep = |most: f64| TradeOff {
+            points: vec![point(0.0, 1.0), point(1.0, most)],
+            ..crate::report::sweep::sample::empty()
+        };
+        let labels = |most: f64| curves(&sweep(most), None).unwrap();
+        assert!(labels(100.0).contains("\n6.3\n"));
+        assert!(!labels(10.0).contains("\n6.3\n"));
+        assert!(labels(10.0).contains("\n5\n"));
     }
 }

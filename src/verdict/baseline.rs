@@ -281,12 +281,12 @@ fn breaks(gate: &Gate) -> bool {
 pub(super) fn gate(held: &Held<'_>, passes: &Passes, saved: &Saved) -> Gate {
     let of = |adversary: &str| saved.finding(&leak_id(held, adversary));
     let Some((row, c)) = held.worst() else {
-        return passes.silence(unknown(BASELINE, held, 0.0));
+        return passes.silence(unknown(BASELINE, passes, 0.0));
     };
     let known = of(&row.adversary);
     let gate = Gate {
         adversary: Some(row.adversary.clone()),
-        ..unknown(BASELINE, held, known.map_or(0.0, |known| known.high))
+        ..unknown(BASELINE, passes, known.map_or(0.0, |known| known.high))
     };
     if !sound(&c) {
         let says = format!("the confidence of {} is no number", row.adversary);
@@ -381,7 +381,6 @@ pub(super) fn difference(all: &[Held<'_>], gates: &[Gate], saved: &Saved) -> Bas
             (None, _) => false,
         };
     }
-    // Of gates of one name, as a defense seen from two places has them, the worst speaks.
     persistent.retain(|id| !new.contains(id));
     fixed.retain(|id| !new.contains(id) && !persistent.contains(id));
     Baseline {
@@ -412,4 +411,95 @@ pub(super) fn doubts(verdict: &Verdict, saved: &Saved) -> Vec<String> {
         ));
     }
     doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{
+  "schema": "stp-audit/baseline/1", "version": "0.1.0", "command": "defend", "seed": 1, "inputs": [], "activities": 9,
+  "findings": [{"id": "stp/outside/a/all", "defense": "stp", "vantage": "outside", "adversary": "a", "device": "all",
+                "headline": true, "confidence": 0.5, "low": 0.4, "high": 0.6}],
+  "broken": [{"id": "max-overhead/stp", "limit": 4, "observed": 5}]
+}"#;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let saved = Saved::parse(GOOD.as_bytes(), "b.json").unwrap();
+        let again = Saved::parse(saved.text().unwrap().as_bytes(), "b.json").unwrap();
+        assert_eq!(saved, again);
+        assert!(saved.text().unwrap().ends_with("}\n"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_baseline_says_what_where_and_what_to_try() {
+        let tail = "write it anew by --save-baseline b.json";
+        for (from, to, told) in [
+            (
+                GOOD,
+                "",
+                "b.json: line 1: no baseline (EOF while parsing a value at line 1 column 0)",
+            ),
+            (
+                GOOD,
+                "{\n!",
+                "b.json: line 2: no baseline (key must be a string at line 2 column 1)",
+            ),
+            (
+                "baseline/1",
+                "verdict/1",
+                "b.json: schema `stp-audit/verdict/1` is not stp-audit/baseline/1",
+            ),
+            (
+                "\"seed\": 1",
+                "\"seed\": -1",
+                "b.json: line 2: no baseline (invalid value: integer `-1`, expected u64 at line 2",
+            ),
+            (
+                "\"seed\": 1, ",
+                "",
+                "b.json: line 6: no baseline (missing field `seed`",
+            ),
+            (
+                "\"headline\"",
+                "\"title\"",
+                "b.json: line 4: no baseline (unknown field `title`",
+            ),
+            (
+                "0.6",
+                "1.6",
+                "b.json: findings[0]: a confidence lies from 0 to 1",
+            ),
+            (
+                "0.4",
+                "0.55",
+                "b.json: findings[0]: a confidence lies from 0 to 1",
+            ),
+            (
+                "stp/outside/a/all",
+                "x",
+                "b.json: findings[0]: the id does not name",
+            ),
+            (
+                "max-overhead/stp",
+                "stp/outside/a/all",
+                "b.json: broken[0]: the id is there twice",
+            ),
+        ] {
+            let error = Saved::parse(GOOD.replace(from, to).as_bytes(), "b.json").unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with(told) && text.ends_with(tail), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Saved::load(Path::new("/nowhere/b.json")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/nowhere/b.json: the baseline cannot be read; write one first by --save-baseline /nowhere/b.json"
+        );
+        assert!(std::error::Error::source(&error).is_some());
+    }
 }

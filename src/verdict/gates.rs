@@ -12,7 +12,7 @@ pub use super::limits::{
 use super::baseline::{self, Saved};
 use super::held::{held, sound, Held};
 use super::passes::{unknown, within, Passes};
-use super::{Gate, Outcome, Status, Verdict};
+use super::{Baseline, Gate, Outcome, Status, Verdict};
 use std::time::Duration;
 
 /// Holds a verdict's results against limits and a baseline: fills its `gates`, `baseline`, `verdict` and `exit_code` (0 within
@@ -26,15 +26,19 @@ pub fn judge(
     partial: Option<&str>,
 ) {
     let all = held(verdict);
+    let least = limits.min_activities;
+    let passes = all
+        .iter()
+        .map(|held| Passes::of(held, &all, verdict, least, partial));
+    let passes: Vec<Passes> = passes.collect();
     let mut gates = Vec::new();
-    for held in &all {
-        let passes = Passes::of(held, verdict, limits.min_activities, partial);
-        gates.extend(limits.max_confidence.map(|c| confidence(held, &passes, c)));
-        gates.extend(limits.max_overhead.map(|b| overhead(held, &passes, b)));
+    for (held, passes) in all.iter().zip(&passes) {
+        gates.extend(limits.max_confidence.map(|c| confidence(held, passes, c)));
+        gates.extend(limits.max_overhead.map(|b| overhead(held, passes, b)));
         gates.extend(
             limits
                 .max_added_latency
-                .map(|latency| added_latency(held, &passes, latency)),
+                .map(|latency| added_latency(held, passes, latency)),
         );
     }
     if all.is_empty() && (limits.any() || baseline.is_some()) {
@@ -42,27 +46,17 @@ pub fn judge(
     }
     let mut caveats = Vec::new();
     let difference = baseline.map(|saved| {
-        for held in &all {
-            let passes = Passes::of(held, verdict, limits.min_activities, partial);
-            gates.push(baseline::gate(held, &passes, saved));
+        for (held, passes) in all.iter().zip(&passes) {
+            gates.push(baseline::gate(held, passes, saved));
         }
         caveats = baseline::doubts(verdict, saved);
         baseline::difference(&all, &gates, saved)
     });
-    let known = |gate: &Gate| {
-        let known = difference.as_ref().map(|d| d.persistent.as_slice());
-        known
-            .unwrap_or_default()
-            .contains(&baseline::broken_id(gate))
-    };
-    let accepted = gates
+    let (accepted, weighed): (Vec<&Gate>, Vec<&Gate>) = gates
         .iter()
-        .filter(|gate| gate.status == Status::Fail && known(gate));
-    let accepted = accepted.count();
-    let weighed = gates
-        .iter()
-        .filter(|gate| gate.status != Status::Fail || !known(gate));
-    let worst = weighed.map(|gate| gate.status).max();
+        .partition(|gate| known(difference.as_ref(), gate));
+    let accepted = accepted.len();
+    let worst = weighed.iter().map(|gate| gate.status).max();
     if accepted > 0 {
         caveats.push(format!(
             "{accepted} broken in the baseline as well, and accepted by it: save a new one once mended"
@@ -87,26 +81,18 @@ pub fn judge(
     verdict.caveats.extend(caveats);
 }
 
-/// The broken and the inconclusive gates, one line each, broken ones first: for standard error where standard output is
-/// something else than a table. Nothing in them can break a line.
-pub fn failing_lines(verdict: &Verdict) -> Vec<String> {
-    let told = |wanted: Status, word: &'static str| {
-        let gates = verdict.gates.iter();
-        gates
-            .filter(move |gate| gate.status == wanted)
-            .map(move |gate| {
-                let says = format!("{word}: {}: {}: {}", gate.rule, gate.defense, gate.says);
-                says.chars()
-                    .flat_map(|c| match c.is_control() {
-                        true => c.escape_unicode().collect::<Vec<char>>(),
-                        false => vec![c],
-                    })
-                    .collect()
-            })
-    };
-    told(Status::Fail, "broken")
-        .chain(told(Status::Inconclusive, "inconclusive"))
-        .collect()
+/// Whether a gate broke in the baseline as well, and by no less: it is told, but breaks nothing.
+pub fn accepted(verdict: &Verdict, gate: &Gate) -> bool {
+    known(verdict.baseline.as_ref(), gate)
+}
+
+fn known(difference: Option<&Baseline>, gate: &Gate) -> bool {
+    let persistent = difference.map(|difference| difference.persistent.as_slice());
+    gate.status == Status::Fail
+        && gate.rule != BASELINE
+        && persistent
+            .unwrap_or_default()
+            .contains(&baseline::broken_id(gate))
 }
 
 /// Where limits are set and there is no result at all.
@@ -133,7 +119,7 @@ fn nothing(limits: &Limits) -> Gate {
 }
 
 fn confidence(held: &Held<'_>, passes: &Passes, limit: f64) -> Gate {
-    let gate = unknown(MAX_CONFIDENCE, held, limit);
+    let gate = unknown(MAX_CONFIDENCE, passes, limit);
     if held.rows.is_empty() {
         let says = passes.why_not();
         return Gate { says, ..gate };
@@ -175,7 +161,7 @@ fn confidence(held: &Held<'_>, passes: &Passes, limit: f64) -> Gate {
 }
 
 fn overhead(held: &Held<'_>, passes: &Passes, limit: f64) -> Gate {
-    let gate = unknown(MAX_OVERHEAD, held, limit);
+    let gate = unknown(MAX_OVERHEAD, passes, limit);
     let Some(row) = cost_row(held) else {
         let says = passes.why_not();
         return Gate { says, ..gate };
@@ -210,7 +196,7 @@ fn overhead(held: &Held<'_>, passes: &Passes, limit: f64) -> Gate {
 }
 
 fn added_latency(held: &Held<'_>, passes: &Passes, limit: Duration) -> Gate {
-    let gate = unknown(MAX_ADDED_LATENCY, held, millis(limit));
+    let gate = unknown(MAX_ADDED_LATENCY, passes, millis(limit));
     let Some(row) = cost_row(held) else {
         let says = passes.why_not();
         return Gate { says, ..gate };
@@ -239,3 +225,6 @@ fn cost_row<'a>(held: &Held<'a>) -> Option<&'a Outcome> {
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
+
+#[cfg(test)]
+mod tests;

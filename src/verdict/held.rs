@@ -39,6 +39,15 @@ pub fn held(verdict: &Verdict) -> Vec<Held<'_>> {
 }
 
 impl<'a> Held<'a> {
+    /// What gates call it: the defense, with the vantage where it was seen from several (`all` is what [`held`] gave).
+    pub fn label(&self, all: &[Held<'_>]) -> String {
+        let seen = all.iter().filter(|other| other.defense == self.defense);
+        match seen.count() {
+            0 | 1 => self.defense.to_owned(),
+            _ => format!("{} ({})", self.defense, self.vantage),
+        }
+    }
+
     /// The row whose adversary is right most often: the one marked as headline, or the highest confidence where none is
     /// marked. `None` where no adversary claims anything.
     pub fn worst(&self) -> Option<(&'a Outcome, Interval)> {

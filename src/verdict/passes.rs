@@ -5,15 +5,18 @@ use super::{Gate, Status, Verdict};
 
 /// Whether gates of one defense may pass, and if not, why.
 pub(super) struct Passes {
+    label: String,
     why_not: Option<String>,
     activities: u64,
     enough: bool,
     not_run: Vec<String>,
+    silent: bool,
 }
 
 impl Passes {
     pub(super) fn of(
         held: &Held<'_>,
+        all: &[Held<'_>],
         verdict: &Verdict,
         least: u64,
         partial: Option<&str>,
@@ -38,10 +41,12 @@ impl Passes {
         };
         let not_run = held.not_run(verdict).into_iter();
         Self {
+            label: held.label(all),
             why_not,
             activities,
             enough,
             not_run: not_run.map(str::to_owned).collect(),
+            silent: held.rows.iter().all(|row| row.claims == 0),
         }
     }
 
@@ -75,6 +80,15 @@ impl Passes {
 
     /// What it means that no adversary claims anything.
     pub(super) fn silence(&self, gate: Gate) -> Gate {
+        if !self.silent {
+            let says = "claims were made, but how often they are right is no number".to_owned();
+            let status = Status::Inconclusive;
+            return Gate {
+                status,
+                says,
+                ..gate
+            };
+        }
         if self.not_run.is_empty() {
             let says = format!(
                 "no claims: every adversary was run and claimed nothing, while there were {} genuine activities",
@@ -97,10 +111,10 @@ impl Passes {
 }
 
 /// A gate of which nothing is known yet.
-pub(super) fn unknown(rule: &str, held: &Held<'_>, limit: f64) -> Gate {
+pub(super) fn unknown(rule: &str, passes: &Passes, limit: f64) -> Gate {
     Gate {
         rule: rule.to_owned(),
-        defense: held.defense.to_owned(),
+        defense: passes.label.clone(),
         adversary: None,
         limit,
         observed: None,

@@ -18,7 +18,7 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
     let verdict = page.verdict;
     let gates = verdict.gates.iter().map(|gate| {
         context! {
-            status => status(gate),
+            status => status(verdict, gate),
             rule => line(&gate.rule),
             defense => line(&gate.defense),
             limit => decimals(gate.limit, 3),

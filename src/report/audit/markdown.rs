@@ -20,7 +20,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         .iter()
         .map(|gate| {
             vec![
-                format!("**{}**", status(gate)),
+                format!("**{}**", status(verdict, gate)),
                 escape(&gate.rule),
                 escape(&gate.defense),
                 decimals(gate.limit, 3),

@@ -1,7 +1,8 @@
 //! One result as the texts of a row, for every format that people read.
 
 use crate::report::human::{decimals, line, percent, MISSING};
-use crate::verdict::{Gate, Interval, Outcome, Status};
+use crate::verdict::gates::accepted;
+use crate::verdict::{Gate, Interval, Outcome, Status, Verdict};
 
 /// Headings of [`cells`].
 pub const HEADINGS: [&str; 11] = [
@@ -81,11 +82,12 @@ pub fn number(number: Option<f64>, places: usize) -> String {
     number.map_or(MISSING.to_owned(), |number| decimals(number, places))
 }
 
-/// The word for a gate's status.
-pub fn status(gate: &Gate) -> &'static str {
+/// The word for a gate's status: `known` where it broke in the baseline as well and is accepted by it.
+pub fn status(verdict: &Verdict, gate: &Gate) -> &'static str {
     match gate.status {
         Status::Pass => "pass",
         Status::Inconclusive => "inconclusive",
+        Status::Fail if accepted(verdict, gate) => "known",
         Status::Fail => "fail",
     }
 }

@@ -6,7 +6,7 @@
 //! are made of rule, defense and adversary alone, so that a finding stays the same one when its numbers move.
 
 use crate::report::human::line;
-use crate::verdict::gates::RULES;
+use crate::verdict::gates::{accepted, RULES};
 use crate::verdict::{Gate, Status, Verdict};
 use serde_sarif::sarif::{
     ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, PhysicalLocation,
@@ -79,15 +79,13 @@ fn rules() -> Vec<ReportingDescriptor> {
 
 fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
     let adversary = gate.adversary.as_deref().unwrap_or("");
-    let level = match gate.status {
-        Status::Fail => ResultLevel::Error,
-        Status::Inconclusive | Status::Pass => ResultLevel::Warning,
+    let known = accepted(verdict, gate);
+    let (level, word) = match gate.status {
+        Status::Fail if known => (ResultLevel::Note, "broken as in the baseline"),
+        Status::Fail => (ResultLevel::Error, "broken"),
+        Status::Inconclusive | Status::Pass => (ResultLevel::Warning, "inconclusive"),
     };
-    let word = match gate.status {
-        Status::Fail => "broken",
-        Status::Inconclusive | Status::Pass => "inconclusive",
-    };
-    let text = format!("{} {word} by {}: {}", gate.rule, gate.defense, gate.says);
+    let text = format!("{}: {} is {word}: {}", gate.defense, gate.rule, gate.says);
     let place = PhysicalLocation::builder()
         .artifact_location(
             ArtifactLocation::builder()
@@ -108,15 +106,30 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
             fingerprint(&[&gate.rule, &gate.defense, adversary]),
         )]))
         .build();
+    // Either all results of a run say it, or none (section 3.27.24).
+    finding.baseline_state = verdict.baseline.as_ref().map(|_| match known {
+        true => "unchanged".into(),
+        false => "new".into(),
+    });
     finding.rule_index = index.and_then(|index| i64::try_from(index).ok());
     finding
 }
 
-/// Seed and parameters.
+/// Seed and parameters, of the audit and of each defense.
 fn steered(verdict: &Verdict) -> PropertyBag {
     let parameters = serde_json::to_value(&verdict.parameters).unwrap_or_default();
     let seed = serde_json::json!(verdict.seed);
-    let additional = [("parameters", parameters), ("seed", seed)];
+    let mut defenses = serde_json::Map::new();
+    for row in &verdict.results {
+        let parameters = || serde_json::to_value(&row.parameters).unwrap_or_default();
+        defenses.entry(&row.defense).or_insert_with(parameters);
+    }
+    let defenses = serde_json::Value::from(defenses);
+    let additional = [
+        ("defenses", defenses),
+        ("parameters", parameters),
+        ("seed", seed),
+    ];
     let additional = additional.map(|(name, value)| (name.to_owned(), value));
     PropertyBag::builder()
         .additional_properties(BTreeMap::from(additional))

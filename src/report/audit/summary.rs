@@ -148,6 +148,27 @@ pub fn baseline(verdict: &Verdict) -> Vec<String> {
     ]
 }
 
+/// The gates that did not pass, one line each, broken ones first: for standard error where standard output shows something
+/// else than the table. Nothing in them can break a line.
+pub fn failing_lines(verdict: &Verdict) -> Vec<String> {
+    let words = [
+        ("fail", "broken"),
+        ("inconclusive", "inconclusive"),
+        ("known", "known to the baseline"),
+    ];
+    let told = |(status, word): (&str, &str)| {
+        let gates = verdict.gates.iter();
+        let gates = gates.filter(|gate| rows::status(verdict, gate) == status);
+        gates
+            .map(|gate| {
+                let text = format!("{word}: {}: {}: {}", gate.rule, gate.defense, gate.says);
+                line(&text)
+            })
+            .collect::<Vec<String>>()
+    };
+    words.into_iter().flat_map(told).collect()
+}
+
 /// The last line.
 pub fn closing(verdict: &Verdict) -> String {
     format!(

@@ -109,7 +109,7 @@ fn gates(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()>
         columns.row(
             paint,
             vec![
-                status(gate).to_owned(),
+                status(verdict, gate).to_owned(),
                 line(&gate.rule),
                 line(&gate.defense),
                 limit,

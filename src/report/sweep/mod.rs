@@ -63,3 +63,52 @@ fn cleaned(sweep: &TradeOff) -> TradeOff {
         ..sweep.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    fn text(sweep: &TradeOff, format: Format) -> String {
+        let mut out = Vec::new();
+        sweep.write(format, Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_in_every_format() {
+        for format in FORMATS {
+            assert_snapshot!(format!("sweep_{format}"), text(&sample::sweep(), format));
+        }
+    }
+
+    #[test]
+    fn the_same_sweep_gives_the_same_bytes_and_no_number_is_nan() {
+        for sweep in [sample::sweep(), sample::hostile(), sample::empty()] {
+            for format in FORMATS {
+                let once = text(&sweep, format);
+                assert_eq!(once, text(&sweep, format), "{format}");
+                assert!(once.ends_with('\n'), "{format}");
+                let free = |c: char| c == '\n' || !c.is_control();
+                assert!(once.chars().all(free), "{format}: {once:?}");
+                for word in ["NaN", ",inf,", " inf "] {
+                    assert!(!once.contains(word), "{format}: {once}");
+                }
+                if matches!(format, Format::Md | Format::Svg | Format::Html) {
+                    assert!(!once.contains("<script"), "{format}: {once}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_names_forge_no_row() {
+        for format in [Format::Table, Format::Jsonl, Format::Csv, Format::Md] {
+            assert_eq!(
+                text(&sample::hostile(), format).lines().count(),
+                text(&sample::sweep(), format).lines().count(),
+                "{format}"
+            );
+        }
+    }
+}
