@@ -24,7 +24,7 @@ const EVERY_AT_LEAST: Duration = Duration::from_millis(1);
 /// Lives in a home for so many seconds (at most [`SECONDS_AT_MOST`]).
 ///
 /// In each second in which a device is not used, a use begins with its chance p; which one is replayed is drawn evenly, and no
-/// other of that device begins before the next whole second after its end. A use that begins within the window is replayed
+/// other of that device begins before the first whole second after its last byte, so that no two share an instant. A use that begins within the window is replayed
 /// to its end, and the window grows to hold it. Each device has chance of its own, so that one added at the end of the list
 /// changes no other. A trace that would have more than [`GENERATED_AT_MOST`] packets ends earlier: see its window.
 ///
@@ -150,15 +150,11 @@ impl Life<'_> {
                 traffic: span,
                 label: use_.label.clone(),
             });
-            idle = second.saturating_add(busy_seconds(use_.duration));
+            idle = second
+                .saturating_add(use_.duration.as_secs())
+                .saturating_add(1);
         }
     }
-}
-
-/// From the begin of a use to the next whole second in which another may begin; one at least.
-pub fn busy_seconds(duration: Duration) -> u64 {
-    let more = u64::from(duration.subsec_nanos() > 0);
-    duration.as_secs().saturating_add(more).max(1)
 }
 
 fn flow(model: &DeviceModel, index: usize) -> Flow {
@@ -254,16 +250,9 @@ mod tests {
     #[test]
     fn arrivals_come_at_their_chance() {
         let home = HomeModel::single_device();
-        let resident = &home.devices[0];
         let trace = generate(&home, 3_000_000, &mut chance(8));
-        // A turn is 299 idle seconds and a use, of mean 11 / 7 whole seconds: four of seven are longer than one.
-        let busy: u64 = resident
-            .model
-            .activities
-            .iter()
-            .map(|recorded| busy_seconds(recorded.duration))
-            .sum();
-        let expected = 3_000_000.0 / (299.0 + busy as f64 / 7.0);
+        // A turn is 299 idle seconds and a use; six of seven end in their second second, that of .75 s in its first.
+        let expected = 3_000_000.0 / (299.0 + 13.0 / 7.0);
         let found = trace.activities.len() as f64;
         assert!(
             (found - expected).abs() < 5.0 * expected.sqrt(),

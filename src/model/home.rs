@@ -3,6 +3,9 @@
 use super::device::DeviceModel;
 use crate::units::Probability;
 
+/// The network of every home that is made up, as `--home` takes it.
+pub const HOME_NETWORK: &str = "192.0.2.0/24";
+
 /// A device in its home.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resident {
@@ -15,7 +18,7 @@ pub struct Resident {
 /// A home.
 ///
 /// Its addresses are all from ranges kept for documentation (RFC 5737), so that no real home or server is ever meant: its
-/// own network is 192.0.2.0/24, its devices from .10 on in their order; their servers are in 198.51.100.0/24.
+/// own network is [`HOME_NETWORK`], its devices from .10 on in their order; their servers are in 198.51.100.0/24.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HomeModel {
     /// Its short name.

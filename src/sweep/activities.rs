@@ -4,11 +4,11 @@
 //! recorded is drawn. Lengths are kept to the nanosecond and need not be whole: an activity that begins at second s and
 //! lasts 1.25 s has traffic until s + 1.25, and the next may begin at s + 2, the first whole second not before its end.
 
-use crate::model::generate::busy_seconds;
 use crate::model::{DeviceModel, Geometric};
 use crate::units::Probability;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -44,7 +44,8 @@ impl Habit {
             nanos: u64::try_from(activity.duration.as_nanos())
                 .unwrap_or(u64::MAX)
                 .max(1),
-            busy_seconds: busy_seconds(activity.duration),
+            // To the first whole second not before its end, as the paper has it: "until time (t + t')".
+            busy_seconds: whole_seconds(activity.duration),
             bytes: activity.bytes(),
         });
         Self {
@@ -84,6 +85,12 @@ impl Habit {
         }
         (uses, bytes)
     }
+}
+
+/// Rounded up; one at least.
+fn whole_seconds(duration: Duration) -> u64 {
+    let more = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(more).max(1)
 }
 
 /// Which chance: of activities, the same whatever q is; or of padding.

@@ -39,7 +39,7 @@ pub struct Sweep {
     pub devices: Vec<DeviceModel>,
     /// p: chances of an activity per idle second.
     pub p: Vec<Probability>,
-    /// q: chances of padding per second without padding; under [`Rule::Phantom`], of a phantom per second without one.
+    /// q: chances of padding per second without padding; under [`Rule::Phantom`], of a phantom in any second.
     pub q: Vec<Probability>,
     /// Trials a point, 1 to [`TRIALS_AT_MOST`].
     pub trials: u32,
@@ -203,9 +203,9 @@ pub(super) fn period_nanos(model: &DeviceModel) -> u64 {
     u64::try_from(model.period.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One trial by either rule.
+/// One trial by either rule; its runs are followed if `RUNS`.
 #[inline]
-pub(super) fn tally(
+pub(super) fn tally<const RUNS: bool>(
     uses: &[Use],
     period: u64,
     (rule, draws, phantoms): (Rule, &Geometric, &Habit),
@@ -213,8 +213,8 @@ pub(super) fn tally(
     chance: &mut ChaCha8Rng,
 ) -> Tally {
     match rule {
-        Rule::Paper => paper(uses, period, draws, seconds, chance),
-        Rule::Phantom => phantom(uses, period, phantoms, seconds, chance),
+        Rule::Paper => paper::<RUNS>(uses, period, draws, seconds, chance),
+        Rule::Phantom => phantom::<RUNS>(uses, period, phantoms, seconds, chance),
     }
 }
 
@@ -250,7 +250,7 @@ fn part(
             let of = q.iter().zip(&ways).map(|(&q, (draws, phantoms))| {
                 let mut chance = stream(sweep.seed, &device.id, p, Stream::Padding(q), trial);
                 let way = (sweep.rule, draws, phantoms);
-                let tally = tally(&uses, period, way, sweep.seconds, &mut chance);
+                let tally = tally::<false>(&uses, period, way, sweep.seconds, &mut chance);
                 Trial {
                     activities: uses.len() as f64,
                     genuine_bytes: bytes as f64,

@@ -76,7 +76,7 @@ fn range(item: &str, first: &str, rest: &str) -> Result<(f64, usize, f64), Strin
     }
     let steps = ((last - first) / step + ROUNDING).floor();
     // Also what is not finite: the span of two huge numbers, or a step too small for it.
-    if !(steps < VALUES_AT_MOST as f64) {
+    if !steps.is_finite() || steps >= VALUES_AT_MOST as f64 {
         return Err(many(item));
     }
     Ok((first, steps as usize + 1, step))

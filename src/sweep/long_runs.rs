@@ -2,11 +2,12 @@
 //!
 //! The paper says that padding prolonged by an activity cannot be told "from any other two periods of back-to-back padding"
 //! (section 6.2). Under its rule it can: cover alone reaches 2 T only by a second draw. With phantom activities a run of 2 T
-//! needs two that begin near one another, each genuine with chance p / (p + q), whence about 1 - (1 - p / (p + q))^2.
+//! needs two that begin near one another, each genuine with chance p / (p + q), whence 1 - (1 - p / (p + q))^2; a little more, for
+//! some runs hold three.
 
 use super::activities::{stream, Habit, Stream};
 use super::curve::{period_nanos, tally};
-use super::padding::{Rule, Tally};
+use super::padding::Rule;
 use crate::model::{DeviceModel, Geometric};
 use crate::stats::{ratio, Interval};
 use crate::units::Probability;
@@ -29,7 +30,7 @@ pub fn genuine_share(
             let mut chance = stream(seed, &model.id, p, Stream::Activities, trial);
             let (uses, _) = habit.timeline(seconds, &mut chance);
             let mut chance = stream(seed, &model.id, p, Stream::Padding(q), trial);
-            let of: Tally = tally(
+            let of = tally::<true>(
                 &uses,
                 period_nanos(model),
                 (rule, &draws, &phantoms),
