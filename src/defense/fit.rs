@@ -194,15 +194,12 @@ impl Fit {
         (periods * cells, periods)
     }
 
-    /// Seconds in which all its bytes pass at the slower of its rates.
+    /// Seconds in which all its bytes pass, if they all come at once.
     fn drain_s(&self) -> f64 {
-        let slower = self
-            .rates
-            .map(Rate::bytes_per_s)
-            .into_iter()
-            .fold(f64::MAX, f64::min);
         let room = f64::from(self.cell_bytes - CELL_HEADER_BYTES) / f64::from(self.cell_bytes);
-        self.stream.bytes as f64 / (slower * room)
+        let ways = self.rates.iter().zip(self.stream.ways);
+        let each = ways.map(|(rate, bytes)| bytes as f64 / (rate.bytes_per_s() * room));
+        each.fold(0.0, f64::max)
     }
 
     /// Whether all has passed before the last instant there is.

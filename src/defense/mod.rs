@@ -19,6 +19,9 @@ pub use settings::{DefenseError, Settings};
 use crate::threat::Defense;
 use crate::trace::Trace;
 
+/// Makes a defense for a trace.
+pub type Make = fn(&Settings, &Trace) -> Result<Box<dyn Defense>, DefenseError>;
+
 /// A defense by its name.
 pub struct Row {
     /// What `--mode` and reports call it.
@@ -26,7 +29,7 @@ pub struct Row {
     /// What it does, for people.
     pub about: &'static str,
     /// Makes it for a trace: whatever is automatic is worked out from that trace, whatever cannot be is refused.
-    pub make: fn(&Settings, &Trace) -> Result<Box<dyn Defense>, DefenseError>,
+    pub make: Make,
 }
 
 /// The defenses, from the least to the most.

@@ -5,9 +5,9 @@
 //! activity and T of a period:
 //! - a period that begins out of silence is begun by cover with chance a = q(1-p) / (p + q(1-p)), and no activity comes
 //!   under it with chance a (1-p)^T;
-//! - an activity is running at its end with chance u = d / (d + 1/p); cover goes on there with chance v: of phantom
-//!   activities as of real ones, under the paper's rule because whole periods of it are left or another draw says so. So
-//!   another period follows with chance e = 1 - (1-u)(1-v);
+//! - an activity is running at its end with chance u = d / (d + (1-p)/p); cover goes on there with chance v: of phantom
+//!   activities of mean length d' with 1 - (1-q)^d', under the paper's rule because whole periods of it are left or another
+//!   draw says so. So another period follows with chance e = 1 - (1-u)(1-v);
 //! - c = (1-e) (1 - a (1-p)^T) + u + (1-u) v (1 - (1-p)^T), and stretches last T / (1-e) on average, with (1-h) / h between
 //!   them, h = p + q - pq.
 //!
@@ -98,8 +98,8 @@ impl Renewal {
         };
         let u = busy(p, self.activity_s);
         let v = match self.rule {
-            // A draw a second: what is shorter is followed by no other within that second.
-            ExtensionRule::Phantom => busy(q, self.cover_s.max(1.0)),
+            // Some draw of the last d seconds said yes; with q = 1 the one right at the end does, however short d is.
+            ExtensionRule::Phantom => 1.0 - (1.0 - q).powf(self.cover_s.max(1e-9)),
             ExtensionRule::Paper => q + (1.0 - q) * by_cover * (1.0 - 1.0 / self.cover_periods),
         };
         if begins <= 0.0 {
@@ -271,7 +271,7 @@ mod tests {
             let never = promise.expected(Probability::NEVER);
             assert!((never.confidence().unwrap() - 1.0).abs() < 1e-12);
             let always = promise.expected(Probability::ALWAYS);
-            // Padded all the time: 1000 B/s for 10,000 s over 500,000. c: u = 11 / 110, 1 - .99^15 = .13994.
+            // Padded all the time: 1000 B/s for 10,000 s over 500,000. c: u = 11 / (11 + 99), 1 - .99^15 = .13994.
             assert_eq!(always.overhead(), Some(20.0));
             let c = 0.1 + 0.9 * (1.0 - 0.99f64.powi(15));
             assert!((always.confidence().unwrap() - c).abs() < 1e-12);

@@ -28,6 +28,8 @@ pub(super) struct Stream {
     pub(super) peaks: [u64; 2],
     /// Bytes second by second of the largest use, up and down.
     pub(super) profile: [Vec<u64>; 2],
+    /// All bytes, up and down.
+    pub(super) ways: [u64; 2],
     /// All bytes.
     pub(super) bytes: u64,
     /// Bytes outside use, as they are on the wire while nothing is padded.
@@ -129,7 +131,8 @@ pub(super) fn measure(trace: &Trace, settings: &Settings) -> Vec<Stream> {
                 durations: durations.into_iter().step_by(sampled).collect(),
                 peaks: meter.peaks,
                 profile: meter.largest,
-                bytes: meter.bytes,
+                ways: meter.bytes,
+                bytes: meter.bytes.iter().sum(),
                 idle_wire_bytes: meter.idle,
             }
         })
@@ -179,7 +182,7 @@ struct Meter {
     current: [Vec<u64>; 2],
     largest: [Vec<u64>; 2],
     most: u64,
-    bytes: u64,
+    bytes: [u64; 2],
     idle: u64,
 }
 
@@ -188,7 +191,9 @@ const PROFILE_AT_MOST: usize = 86_400;
 
 impl Meter {
     fn note(&mut self, spans: &[Span], at: Timestamp, way: usize, bytes: u32, idle: u64) {
-        self.bytes += u64::from(bytes);
+        if let Some(sum) = self.bytes.get_mut(way) {
+            *sum += u64::from(bytes);
+        }
         while spans.get(self.place).is_some_and(|span| span.end < at) {
             self.place += 1;
             self.close();

@@ -93,7 +93,7 @@ mod tests {
     fn it_falls_step_by_step_and_stops_above_what_was_seen() {
         let mut rate = Lowered::new(Rate::new(1000.0).unwrap(), Timestamp(0));
         let hour = Duration::from_secs(3600);
-        let mut at = |rate: &mut Lowered, hours: i64| {
+        let at = |rate: &mut Lowered, hours: i64| {
             let now = rate.now(Timestamp::new(hours * 3600, 0), hour, 0.5, 2.0, 1.0);
             now.unwrap().bytes_per_s()
         };

@@ -8,8 +8,8 @@
 //!
 //! Where we differ from the paper:
 //! - *Run lengths.* Under the paper's rule cover reaches 2T only by a second draw while an activity that crosses the end of
-//!   a period always does. [`ExtensionRule::Phantom`], the default, draws phantom activities instead, as often and as long
-//!   whether padded or not, and treats real and phantom alike.
+//!   a period always does. [`ExtensionRule::Phantom`], the default, draws phantom activities instead: with chance q each
+//!   second whether padded or not, each as long as a real one, and real and phantom extend padding alike.
 //! - *The grid.* No byte can be padded before it is known. On the grid of section 6.1 an activity that begins in a period
 //!   that is not padded waits for the next one, up to T: padding that begins elsewhere than cover does would be known for
 //!   genuine. Per second, the default, nothing waits.
@@ -345,9 +345,9 @@ impl Shaper {
         };
         self.phantom = self.phantom.max(until);
         let again = match (self.plan.model, rule) {
-            // As real ones: one at a time, and a draw a second.
+            // A draw a second, whatever runs: a Poisson process cut into seconds.
             (TimeModel::PerSecond, ExtensionRule::Phantom) => {
-                Some(until.max(Timestamp(at.0.saturating_add(NANOS))))
+                Some(Timestamp(at.0.saturating_add(NANOS)))
             }
             // Not while padded.
             (TimeModel::PerSecond, ExtensionRule::Paper) => None,

@@ -1,1 +1,270 @@
+use super::*;
+use crate::units::Probability;
+use rand::SeedableRng;
 
+const T: Duration = Duration::from_secs(10);
+
+/// T of 10 s, cells of 160 bytes (room for 100) each second both ways.
+fn plan(model: TimeModel, rule: ExtensionRule, q: f64) -> Plan {
+    let draws = super::super::decision::Draws {
+        model,
+        chance: Probability::new(q).unwrap(),
+        period: T,
+        origin: Timestamp(0),
+    };
+    Plan {
+        period: T,
+        cell_bytes: 160,
+        cadences: [Rate::new(160.0); 2].map(|rate| Cadence::constant(rate.unwrap(), T, 160)),
+        model,
+        rule,
+        durations: DurationLaw::Empirical([3, 4, 25].map(Duration::from_secs).to_vec()),
+        decision: super::super::bernoulli::make(draws),
+        lowering: None,
+        origin: Timestamp(0),
+        waiting_at_most: 1000,
+    }
+}
+
+fn paper_without_cover() -> (Shaper, ChaCha8Rng) {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
+    (Shaper::new(plan, &mut chance).unwrap(), chance)
+}
+
+fn at(seconds: f64) -> Timestamp {
+    Timestamp((seconds * NANOS as f64) as i64)
+}
+
+/// All that is due by an instant: begins of periods, and cells as (second, upwards, count, genuine bytes).
+type Told = (Vec<f64>, Vec<(f64, bool, u32, u32)>);
+
+fn run(shaper: &mut Shaper, until: f64, chance: &mut ChaCha8Rng) -> Told {
+    let mut told = Told::default();
+    while let Some(output) = shaper.poll(at(until), at(until), chance) {
+        match output {
+            Output::Period(begin) => told.0.push(begin.as_secs_f64()),
+            Output::Cells {
+                at,
+                direction,
+                count,
+                genuine,
+                ..
+            } => told
+                .1
+                .push((at.as_secs_f64(), direction == Direction::Up, count, genuine)),
+        }
+    }
+    told
+}
+
+#[test]
+fn the_first_byte_of_an_activity_begins_padding_at_once() {
+    let (mut shaper, mut chance) = paper_without_cover();
+    let mut offer = |shaper: &mut Shaper, second, bytes, until: Option<f64>, tag| {
+        shaper.offer(
+            at(second),
+            Direction::Up,
+            bytes,
+            until.map(at),
+            tag,
+            &mut chance,
+        )
+    };
+    assert_eq!(shaper.wake(), None);
+    // Background passes as it is.
+    assert_eq!(offer(&mut shaper, 1.0, 500, None, 0), Admission::Through);
+    assert_eq!(
+        offer(&mut shaper, 2.5, 150, Some(3.0), 1),
+        Admission::Queued
+    );
+    // While padded, background is carried as well.
+    assert_eq!(offer(&mut shaper, 2.5, 20, None, 2), Admission::Queued);
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let (periods, cells) = run(&mut shaper, 4.0, &mut chance);
+    assert_eq!(periods, [2.5]);
+    // 150 bytes and 20 bytes: 100 in the first cell, 50 and 20 in the second; dummies come the other way.
+    assert_eq!(
+        cells,
+        [(2.5, true, 1, 100), (2.5, false, 2, 0), (3.5, true, 1, 70)]
+    );
+    let done: Vec<(u32, i64)> = std::iter::from_fn(|| shaper.delivered())
+        .map(|d| (d.tag, d.at.0 - d.since.0))
+        .collect();
+    assert_eq!(done, [(1, NANOS), (2, NANOS)]);
+    // Eight more each way until 12.5 s, then silence.
+    let (periods, cells) = run(&mut shaper, 99.0, &mut chance);
+    assert_eq!((periods.len(), shaper.wake()), (0, None));
+    assert_eq!(cells, [(4.5, true, 8, 0), (4.5, false, 8, 0)]);
+}
+
+#[test]
+fn what_runs_or_waits_at_the_end_of_a_period_extends_it() {
+    for (bytes, until, expected) in [
+        (10, 9.9, vec![0.0]),
+        // It lasts to the last instant of the first period, and the first of the second.
+        (10, 10.0, vec![0.0, 10.0]),
+        (10, 29.0, vec![0.0, 10.0, 20.0]),
+        // Ten cells carry 1000 bytes a period.
+        (1001, 1.0, vec![0.0, 10.0]),
+    ] {
+        let (mut shaper, mut chance) = paper_without_cover();
+        let admission = shaper.offer(
+            at(0.0),
+            Direction::Down,
+            bytes,
+            Some(at(until)),
+            0,
+            &mut chance,
+        );
+        assert_eq!(admission, Admission::Queued);
+        let (periods, cells) = run(&mut shaper, 99.0, &mut chance);
+        assert_eq!(periods, expected);
+        let carried: u32 = cells.iter().map(|cell| cell.3).sum();
+        let packets: u32 = cells.iter().map(|cell| cell.2).sum();
+        assert_eq!((carried, packets as usize), (bytes, 20 * expected.len()));
+    }
+}
+
+#[test]
+fn on_the_grid_an_activity_waits_for_the_next_period() {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = plan(TimeModel::Grid, ExtensionRule::Phantom, 0.0);
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let mut offer = |second, activity: bool| {
+        let until = activity.then(|| at(second + 1.0));
+        shaper.offer(at(second), Direction::Up, 50, until, 0, &mut chance)
+    };
+    assert_eq!(offer(2.0, false), Admission::Through);
+    assert_eq!(offer(3.0, true), Admission::Queued);
+    // No overtaking.
+    assert_eq!(offer(4.0, false), Admission::Queued);
+    assert_eq!(shaper.wake(), Some(at(10.0)));
+    let (periods, cells) = run(&mut shaper, 99.0, &mut chance);
+    assert_eq!((periods, cells[0]), (vec![10.0], (10.0, true, 1, 100)));
+    // One that begins right with a period does not wait.
+    let mut offer = |second| {
+        shaper.offer(
+            at(second),
+            Direction::Up,
+            50,
+            Some(at(second)),
+            0,
+            &mut chance,
+        )
+    };
+    assert_eq!(offer(110.0), Admission::Queued);
+    assert_eq!(run(&mut shaper, 110.0, &mut chance).0, [110.0]);
+}
+
+#[test]
+fn padding_all_the_time_has_no_gaps() {
+    for model in [TimeModel::PerSecond, TimeModel::Grid] {
+        for rule in [ExtensionRule::Paper, ExtensionRule::Phantom] {
+            let mut chance = ChaCha8Rng::seed_from_u64(9);
+            let mut shaper = Shaper::new(plan(model, rule, 1.0), &mut chance).unwrap();
+            let (periods, cells) = run(&mut shaper, 999.999, &mut chance);
+            let expected: Vec<f64> = (0..100).map(|n| f64::from(n) * 10.0).collect();
+            assert_eq!(periods, expected, "{model:?} {rule:?}");
+            let packets: u32 = cells.iter().map(|cell| cell.2).sum();
+            assert_eq!(packets, 2000, "{model:?} {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn the_schedule_does_not_depend_on_how_often_it_is_polled() {
+    for model in [TimeModel::PerSecond, TimeModel::Grid] {
+        for rule in [ExtensionRule::Paper, ExtensionRule::Phantom] {
+            let schedule = |step: f64| {
+                let mut chance = ChaCha8Rng::seed_from_u64(5);
+                let mut shaper = Shaper::new(plan(model, rule, 0.05), &mut chance).unwrap();
+                let (mut periods, mut instants) = (Vec::new(), Vec::new());
+                let mut now = 0.0;
+                while now < 2000.0 {
+                    now += step;
+                    while let Some(output) = shaper.poll(at(now), at(now), &mut chance) {
+                        match output {
+                            Output::Period(begin) => periods.push(begin),
+                            Output::Cells {
+                                at,
+                                direction,
+                                count,
+                                every,
+                                ..
+                            } => instants.extend(
+                                (0..i64::from(count)).map(|n| (at.0 + n * every, direction)),
+                            ),
+                        }
+                    }
+                }
+                instants.sort();
+                (periods, instants)
+            };
+            let coarse = schedule(500.0);
+            assert!(
+                coarse.0.len() > 15,
+                "{model:?} {rule:?}: {}",
+                coarse.0.len()
+            );
+            assert_eq!(schedule(0.5), coarse, "{model:?} {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_is_lowered_changes_between_stretches_alone() {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
+    let policy = RatePolicy::Lowering {
+        every: Duration::from_secs(60),
+        factor: 0.5,
+        margin: 1.0,
+    };
+    plan.lowering = Some(([Rate::new(1600.0).unwrap(); 2], policy));
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let mut packets = Vec::new();
+    // Activities of 100 bytes in a second: the floor is 160 B/s, one cell a second.
+    for second in [0.0, 70.0, 140.0, 900.0] {
+        let admission = shaper.offer(
+            at(second),
+            Direction::Up,
+            100,
+            Some(at(second)),
+            0,
+            &mut chance,
+        );
+        assert_eq!(admission, Admission::Queued);
+        let (_, cells) = run(&mut shaper, second + 20.0, &mut chance);
+        packets.push(cells.iter().filter(|c| c.1).map(|c| c.2).sum::<u32>());
+    }
+    // 1600, 800 (70 s later), 400 (70 s later), then 2^-12 of it: the floor; in cells of 160 bytes for 10 s.
+    assert_eq!(packets, [100, 50, 25, 10]);
+}
+
+#[test]
+fn what_is_too_much_is_refused_and_plans_that_cannot_be_followed_too() {
+    let (_, mut chance) = paper_without_cover();
+    let of = |change: fn(&mut Plan)| {
+        let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
+        change(&mut plan);
+        Shaper::new(plan, &mut ChaCha8Rng::seed_from_u64(1))
+    };
+    let mut shaper = of(|plan| plan.waiting_at_most = 1).unwrap();
+    let mut offer = || shaper.offer(at(0.0), Direction::Up, 50, Some(at(0.0)), 0, &mut chance);
+    assert_eq!([offer(), offer()], [Admission::Queued, Admission::Refused]);
+    assert_eq!(
+        of(|plan| plan.period = Duration::ZERO).err(),
+        Some(PlanError::Period(Duration::ZERO))
+    );
+    assert_eq!(
+        of(|plan| plan.cell_bytes = 60).err(),
+        Some(PlanError::Cells(60))
+    );
+    for offsets in [vec![], vec![-1], vec![5, 3], vec![nanos(T)]] {
+        let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
+        plan.cadences[1] = Cadence::Replay { offsets };
+        let error = Shaper::new(plan, &mut chance).err();
+        assert_eq!(error, Some(PlanError::Cadence(T)));
+    }
+}
