@@ -63,6 +63,7 @@ impl Typed {
         };
         let observed = self.with(of);
         assert_eq!(observed.caveats, [""; 0]);
+        assert!(observed.told);
         observed.seen
     }
 }

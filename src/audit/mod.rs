@@ -128,25 +128,26 @@ pub fn score(
     seed: u64,
     tolerance: Duration,
 ) -> Vec<Outcome> {
+    let told = after.flows.iter().any(|flow| flow.shaping.is_some());
+    let seen = match told {
+        true => after.clone(),
+        false => recover(after.clone()),
+    };
     let settings = Settings::default();
-    score_with(before, after, name, adversaries, seed, tolerance, &settings)
+    score_with(before, seen, name, adversaries, seed, tolerance, &settings)
 }
 
-/// [`score`] with adversaries that are steered otherwise.
+/// [`score`] with adversaries that are steered otherwise, of a wire that is taken as it is: a flow that is not told to be shaped
+/// is not.
 pub fn score_with(
     before: &Trace,
-    after: &Observation,
+    seen: Observation,
     name: &str,
     adversaries: &[&'static Row],
     seed: u64,
     tolerance: Duration,
     settings: &Settings,
 ) -> Vec<Outcome> {
-    let told = after.flows.iter().any(|flow| flow.shaping.is_some());
-    let seen = match told {
-        true => after.clone(),
-        false => recover(after.clone()),
-    };
     let (genuine, carried) = (before.bytes(), seen.bytes());
     let shaped = ShapedTrace {
         seen,

@@ -22,6 +22,7 @@ pub mod rates;
 pub mod reading;
 pub mod recording;
 pub mod score;
+pub mod shaping;
 pub mod signals;
 pub mod sweep;
 pub mod tracing;

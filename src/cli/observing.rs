@@ -1,14 +1,18 @@
 //! From a capture to an [`Observation`]: what an adversary outside saw of a defense that anybody made.
 //!
 //! The way back from [`super::wire`]. A flow is what has one key; its far end is called as the home called it before the
-//! defense, where that is known, and by its address otherwise. How flows are shaped nobody tells; that is read off later.
+//! defense, where that is known, and by its address otherwise. How flows are shaped the capture tells in its comment, where
+//! `-w` wrote it; what others made is read off.
 
+use crate::adversary::recover::recover;
+use crate::capture::comment;
 use crate::cli::args::{CaptureArgs, Common, DetectArgs};
 use crate::cli::exit::input;
 use crate::cli::infer::{options, settings};
 use crate::cli::outcome::doubts;
 use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::Recorder;
+use crate::cli::shaping::{heard, Ends, Told};
 use crate::cli::tracing::Traced;
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, Endpoint, FlowKey};
@@ -37,8 +41,10 @@ const PRIVATE: [&str; 8] = [
 
 /// A capture of a defended home.
 pub struct Observed {
-    /// What it shows.
+    /// What it shows, and how flows are shaped: as the captures tell, or as it can be read off.
     pub seen: Observation,
+    /// Whether the captures tell it.
+    pub told: bool,
     /// How the reading went.
     pub read: Read,
     /// Reasons to doubt it, in words.
@@ -85,6 +91,10 @@ pub fn observe(
         })
         .collect();
     let names = Names::of(&before.trace);
+    let told: Vec<Told> = inputs
+        .iter()
+        .filter_map(|path| heard(&comment(path)?))
+        .collect();
     let mut seen = Observation {
         vantage: vantage(&home, flows),
         window: read.observed.window.map_or(before.trace.window, |window| {
@@ -93,32 +103,51 @@ pub fn observe(
         flows: Vec::new(),
         sightings: Vec::new(),
     };
-    // Of every recorded key, its place among the flows that are seen, and the home's end.
-    let mut places = Vec::with_capacity(recording.keys.len());
-    for key in &recording.keys {
-        // Of a flow that was folded, the end with the low port, or at a public address, is the server's.
-        let (side, end) = local.get(key).copied().unwrap_or_else(|| {
+    let local = |key: &FlowKey| {
+        // Of a flow that was folded, the private end is the home's.
+        local.get(key).copied().unwrap_or_else(|| {
             let end = match is_private(key.end(End::A).address) {
                 true => End::A,
                 false => End::B,
             };
             (Side::One(end), end)
-        });
+        })
+    };
+    let told_of = |key: &FlowKey, end: End| {
+        let ends = Ends {
+            protocol: key.protocol(),
+            local: key.end(end),
+            remote: key.end(end.other()),
+        };
+        let ends = ends.to_string();
+        told.iter().find_map(|told| told.get(&ends)).copied()
+    };
+    // Flows in the order in which they were told, so that the same wire gives the same draws.
+    let mut order: Vec<usize> = (0..recording.keys.len()).collect();
+    order.sort_by_cached_key(|&number| {
+        let key = recording.keys.get(number);
+        let place = key.and_then(|key| told_of(key, local(key).1));
+        place.map_or(usize::MAX, |(place, _)| place)
+    });
+    // Of every recorded key, its place among the flows that are seen, and the home's end.
+    let mut places: Vec<Option<(u32, End)>> = vec![None; recording.keys.len()];
+    for number in order {
+        let (Some(key), Some(place)) = (recording.keys.get(number), places.get_mut(number)) else {
+            continue;
+        };
+        let (side, end) = local(key);
         let remote = key.end(end.other());
         let stays =
             matches!(side, Side::Both(_)) || is_group(remote.address) || is_private(remote.address);
         if side == Side::Neither || stays && !keep_local {
-            places.push(None);
             continue;
         }
-        places.push(
-            u32::try_from(seen.flows.len())
-                .ok()
-                .map(|place| (place, end)),
-        );
+        *place = u32::try_from(seen.flows.len())
+            .ok()
+            .map(|place| (place, end));
         seen.flows.push(SeenFlow {
             far: names.far(key.protocol(), key.end(end).port, remote),
-            shaping: None,
+            shaping: told_of(key, end).map(|(_, shaping)| shaping),
         });
     }
     for packet in &recording.packets {
@@ -142,8 +171,14 @@ pub fn observe(
     seen.sightings.sort_by_key(|sighting| sighting.at);
     let mut caveats = doubts(&read, capture.max_flows);
     caveats.extend(apart(read.observed.window, before.trace.window));
+    // What only some of the captures tell is not all there is to know.
+    let told = told.len() == inputs.len();
     Ok(Observed {
-        seen,
+        seen: match told {
+            true => seen,
+            false => recover(seen),
+        },
+        told,
         read,
         caveats,
     })

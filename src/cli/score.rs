@@ -44,7 +44,7 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     let adversaries = adversaries(&args.adversaries);
     let results = score_with(
         &before.trace,
-        &after.seen,
+        after.seen,
         &args.name,
         &adversaries,
         common.seed,
@@ -62,6 +62,11 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         "of a defense by others only the wire is known: its bytes beyond those before count as cover, and nothing is known of delay"
             .into(),
     );
+    if !after.told {
+        ground
+            .caveats
+            .push("how flows are shaped was read off the wire, as no capture tells it".into());
+    }
     let mut parameters = parameters(&args.capture, &args.detect, args.keep_local)?;
     parameters.insert("before".into(), json!(args.before));
     parameters.insert("after".into(), json!(args.after));

@@ -6,6 +6,7 @@
 
 use crate::capture::{LinkType, Writer};
 use crate::cli::exit::usage;
+use crate::cli::shaping::{tell, Ends};
 use crate::flow::home::is_private;
 use crate::flow::key::Endpoint;
 use crate::packet::dissect::Protocol;
@@ -37,16 +38,9 @@ const TUNNEL_PORT: u16 = 51_820;
 /// Ports given where none is known, from here on.
 const FIRST_PORT: u16 = 49_152;
 
-/// The two ends of a flow that is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    protocol: Protocol,
-    local: Endpoint,
-    remote: Endpoint,
-}
-
 /// Writes what is seen of a trace as pcapng, raw IP, whole or not at all; gives the number of packets. `home` are the home's
-/// public addresses, where they are known; `about` is a comment for those who look into the file.
+/// public addresses, where they are known; `about` is a comment for those who look into the file, beside which stands how flows
+/// are shaped.
 ///
 /// # Errors
 /// Too many packets, or packets before 1970; a file that cannot be written.
@@ -72,7 +66,8 @@ pub fn write(
         )));
     }
     let ends = ends(seen, trace, home);
-    write_whole(path, |out| fill(out, seen, &ends, about))?;
+    let comment = format!("{about}\n{}", tell(seen, &ends));
+    write_whole(path, |out| fill(out, seen, &ends, &comment))?;
     Ok(count)
 }
 
@@ -318,8 +313,7 @@ mod tests {
     }
 
     fn shown(all: &[Ends]) -> Vec<String> {
-        let show = |ends: &Ends| format!("{} {} {}", ends.protocol, ends.local, ends.remote);
-        all.iter().map(show).collect()
+        all.iter().map(ToString::to_string).collect()
     }
 
     #[test]
