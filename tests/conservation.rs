@@ -15,6 +15,7 @@ use stp_audit::packet::dissect::Protocol;
 use stp_audit::stp::cadence::Cadence;
 use stp_audit::stp::decision::Draws;
 use stp_audit::stp::durations::DurationLaw;
+use stp_audit::stp::lowering::RatePolicy;
 use stp_audit::stp::shaper::{Admission, ExtensionRule, Output, Plan, Shaper};
 use stp_audit::threat::{ShapedTrace, Sighting, Vantage};
 use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
@@ -314,7 +315,7 @@ proptest! {
                 period,
                 origin: Timestamp(0),
             }),
-            lowering: None,
+            rates: RatePolicy::Fixed,
             origin: Timestamp(0),
             waiting_at_most: usize::MAX,
         };

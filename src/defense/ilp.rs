@@ -7,7 +7,7 @@
 //! waits and is never dropped; the wire is watched until the last of it has gone.
 //!
 //! The random one draws sizes evenly between a quarter of the largest and the largest, and intervals evenly between nothing
-//! and twice their mean.
+//! and twice their mean; each draw holds for 16 packets, so that a busy day is a million trains and not twenty.
 
 use super::settings::{DefenseError, Settings, ENTRIES_AT_MOST, PACKETS_AT_MOST};
 use super::stream::way;
@@ -27,6 +27,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Bytes of a cell, and the most of one of random size, where nothing is said.
 const CELL: u32 = 1000;
 const LARGEST: u32 = 1400;
+
+/// Random packets that share a draw.
+const TRAIN: u32 = 16;
 
 struct Ilp {
     random: bool,
@@ -104,17 +107,18 @@ fn make(
             end: trace.window.end,
         });
     }
-    let most = if random {
-        ENTRIES_AT_MOST
+    let trains = if random {
+        cells / f64::from(TRAIN)
     } else {
-        PACKETS_AT_MOST
+        0.0
     };
-    if cells > most {
-        return Err(DefenseError::TooMany {
-            what: "packets on the wire",
-            count: cells,
-            most,
-        });
+    for (what, count, most) in [
+        ("packets on the wire", cells, PACKETS_AT_MOST),
+        ("trains of random packets", trains, ENTRIES_AT_MOST),
+    ] {
+        if count > most {
+            return Err(DefenseError::TooMany { what, count, most });
+        }
     }
     Ok(Box::new(Ilp {
         random,
@@ -220,35 +224,74 @@ impl Ilp {
         let mut waiting: VecDeque<(Timestamp, u32)> = VecDeque::new();
         let mut carried = Carried::default();
         let mut at = trace.window.start;
-        while at <= trace.window.end || !waiting.is_empty() || packets.peek().is_some() {
-            while let Some(packet) = packets.next_if(|packet| packet.at <= at) {
-                waiting.push_back((packet.at, packet.bytes));
-            }
+        loop {
             let size = chance.gen_range(least..=most);
+            let every = chance.gen_range(1..=mean_every.saturating_mul(2).max(1));
             let room = size - CELL_HEADER_BYTES;
-            let mut free = room;
-            while let Some((since, left)) = waiting.front_mut() {
-                let taken = (*left).min(free);
-                *left -= taken;
-                free -= taken;
-                if *left > 0 {
+            let begin = at;
+            let mut count = 0;
+            while count < TRAIN {
+                while let Some(packet) = packets.next_if(|packet| packet.at <= at) {
+                    waiting.push_back((packet.at, packet.bytes));
+                }
+                if at > trace.window.end && waiting.is_empty() {
                     break;
                 }
-                delays.passed(*since, at);
-                waiting.pop_front();
+                // Nothing waits: dummies until the next packet has come, or the trace is over.
+                let idle = match waiting.is_empty() {
+                    true => packets.peek().map_or(trace.window.end, |packet| packet.at),
+                    false => at,
+                };
+                let dummies = (idle.0.saturating_sub(at.0) / every).min(i64::from(TRAIN - count));
+                let cells = match u32::try_from(dummies) {
+                    Ok(dummies @ 1..) => {
+                        carried.cover += u64::from(size) * u64::from(dummies);
+                        dummies
+                    }
+                    _ => {
+                        match fill(&mut waiting, room, at, delays) {
+                            0 => carried.cover += u64::from(size),
+                            genuine => carried.framing += u64::from(size - genuine),
+                        }
+                        1
+                    }
+                };
+                count += cells;
+                let passed = every.saturating_mul(i64::from(cells));
+                at = Timestamp(at.0.saturating_add(passed));
             }
-            match room - free {
-                0 => carried.cover += u64::from(size),
-                genuine => carried.framing += u64::from(size - genuine),
+            if count == 0 {
+                break;
             }
-            carried
-                .sightings
-                .push(Sighting::one(at, 0, direction, size));
-            let wait = chance.gen_range(1..=mean_every.saturating_mul(2).max(1));
-            at = Timestamp(at.0.saturating_add(wait));
+            carried.sightings.push(Sighting {
+                count,
+                every,
+                ..Sighting::one(begin, 0, direction, size)
+            });
         }
         carried
     }
+}
+
+/// Puts up to `room` bytes of what waits into a packet that goes now: how many.
+fn fill(
+    waiting: &mut VecDeque<(Timestamp, u32)>,
+    room: u32,
+    now: Timestamp,
+    delays: &mut Delays,
+) -> u32 {
+    let mut free = room;
+    while let Some((since, left)) = waiting.front_mut() {
+        let taken = (*left).min(free);
+        *left -= taken;
+        free -= taken;
+        if *left > 0 {
+            break;
+        }
+        delays.passed(*since, now);
+        waiting.pop_front();
+    }
+    room - free
 }
 
 /// Nanoseconds between cells of that size at that rate.
@@ -343,27 +386,20 @@ mod tests {
     fn forty_kilobytes_a_second_are_104_gigabytes_a_month() {
         // 30 days: 2,592,000 s at 40,000 B/s come to 103.68 GB (the paper, section 5.3: 104 GB).
         let month = tiny(&[(0, true, 100), (2_592_000, false, 100)], &[]);
-        for make in [constant, random] {
-            let Ok(ilp) = make(&with(40_000.0), &month) else {
-                // 147 million random packets are more than are kept one by one.
-                continue;
-            };
-            let shaped = ilp.shape(&month, &mut ChaCha8Rng::seed_from_u64(1));
-            let gigabytes = shaped.seen.bytes() as f64 / 1e9;
-            assert!((gigabytes - 103.68).abs() < 0.001, "{gigabytes}");
-            assert_eq!(shaped.seen.bytes(), shaped.cost.carried());
-            assert_eq!(shaped.seen.sightings.len(), 2);
-        }
-        assert!(constant(&with(40_000.0), &month).is_ok());
-        let error = random(&with(40_000.0), &month).err().unwrap();
-        assert!(error.to_string().contains("packets on the wire"), "{error}");
+        let shaped = constant(&with(40_000.0), &month)
+            .unwrap()
+            .shape(&month, &mut ChaCha8Rng::seed_from_u64(1));
+        let gigabytes = shaped.seen.bytes() as f64 / 1e9;
+        assert!((gigabytes - 103.68).abs() < 0.001, "{gigabytes}");
+        assert_eq!(shaped.seen.sightings.len(), 2);
         // An hour of random ones comes to 144 MB, as far as chance lets it.
         let hour = tiny(&[(0, true, 100), (3600, false, 100)], &[]);
         let shaped = random(&with(40_000.0), &hour)
             .unwrap()
             .shape(&hour, &mut ChaCha8Rng::seed_from_u64(1));
         let share = shaped.seen.bytes() as f64 / 144e6;
-        assert!((share - 1.0).abs() < 0.01, "{share}");
+        // 165,000 packets in 10,000 draws: three standard deviations are 2 %.
+        assert!((share - 1.0).abs() < 0.02, "{share}");
     }
 
     #[test]

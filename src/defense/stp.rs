@@ -229,16 +229,14 @@ impl Stp {
         // A stream of chance for each: what happens to one device does not move another's padding.
         let mut own = ChaCha8Rng::seed_from_u64(chance.gen());
         let decision = crate::stp::find(&self.settings.decision)?;
-        let lowering = match self.settings.rates {
-            Rates::Fixed => None,
-            Rates::Lowering { every, .. } => {
-                let policy = RatePolicy::Lowering {
-                    every,
-                    factor: LOWERED_BY,
-                    margin: self.settings.rate_margin,
-                };
-                Some((one.fit.rates, policy))
-            }
+        let rates = match self.settings.rates {
+            Rates::Fixed => RatePolicy::Fixed,
+            Rates::Lowering { every, .. } => RatePolicy::Lowering {
+                start: one.fit.rates,
+                every,
+                factor: LOWERED_BY,
+                margin: self.settings.rate_margin,
+            },
         };
         let plan = Plan {
             period: one.fit.period,
@@ -253,7 +251,7 @@ impl Stp {
                 period: one.fit.period,
                 origin: start,
             }),
-            lowering,
+            rates,
             origin: start,
             waiting_at_most: usize::MAX,
         };

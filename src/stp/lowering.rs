@@ -17,9 +17,11 @@ pub enum RatePolicy {
     Fixed,
     /// Lowered again and again, but kept above any earlier activity.
     Lowering {
+        /// What they start at, up and down.
+        start: [Rate; 2],
         /// How often.
         every: Duration,
-        /// What the rate is multiplied with, between 0 and 1.
+        /// What the rate is multiplied with, above 0 and at most 1.
         factor: f64,
         /// How many times the highest rate seen it is kept at, at least 1.
         margin: f64,

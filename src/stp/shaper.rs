@@ -20,7 +20,7 @@ use super::decision::{Decision, TimeModel};
 use super::durations::{whole_periods, DurationLaw};
 use super::lane::{Delivered, Lane, Waiting, CELL_HEADER_BYTES};
 use super::lowering::{Lowered, RatePolicy};
-use crate::units::{nanos, Direction, Rate, Timestamp, NANOS};
+use crate::units::{nanos, Direction, Timestamp, NANOS};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -64,8 +64,8 @@ pub struct Plan {
     pub durations: DurationLaw,
     /// When padding without an activity begins.
     pub decision: Box<dyn Decision>,
-    /// The rates that are lowered over time, up and down; `None` where they stay.
-    pub lowering: Option<([Rate; 2], RatePolicy)>,
+    /// Whether the rates of the cadences stay, or others are lowered over time in their place.
+    pub rates: RatePolicy,
     /// When it begins to work; the grid begins here.
     pub origin: Timestamp,
     /// So many packets may wait in each direction; what comes beyond is refused.
@@ -73,7 +73,7 @@ pub struct Plan {
 }
 
 /// Why a plan cannot be followed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// T out of range.
     #[error("a period of {0:?}: T must be 1 ms or more and 365 days or less")]
@@ -84,6 +84,14 @@ pub enum PlanError {
     /// A cadence that does not fit T.
     #[error("a cadence whose cells do not lie ascending within a period of {0:?}")]
     Cadence(Duration),
+    /// Rates that would not fall, or fall below what was seen.
+    #[error("rates lowered by a factor of {factor} down to {margin} times what was seen: the factor must be above 0 and at most 1, the margin 1 to 1000")]
+    Lowering {
+        /// What they are multiplied with.
+        factor: f64,
+        /// What they are kept above.
+        margin: f64,
+    },
 }
 
 /// What became of a genuine packet that was offered.
@@ -122,7 +130,7 @@ pub enum Output {
 pub struct Shaper {
     plan: Plan,
     lanes: [Lane; 2],
-    lowered: Option<([Lowered; 2], RatePolicy)>,
+    lowered: Option<[Lowered; 2]>,
     /// When padding ends, while it lasts.
     end: Option<Timestamp>,
     /// On the grid: when padding begins for what waits.
@@ -169,11 +177,21 @@ impl Shaper {
         }
         let lanes = plan.cadences.clone().map(Lane::new);
         let decided = plan.decision.next(plan.origin, chance);
-        let origin = plan.origin;
-        let lowered = plan.lowering.map(|(rates, policy)| {
-            let lowered = rates.map(|rate| Lowered::new(rate, origin));
-            (lowered, policy)
-        });
+        let lowered = match plan.rates {
+            RatePolicy::Fixed => None,
+            RatePolicy::Lowering {
+                start,
+                factor,
+                margin,
+                ..
+            } => {
+                let falls = factor > 0.0 && factor <= 1.0;
+                if !falls || !(1.0..=1000.0).contains(&margin) {
+                    return Err(PlanError::Lowering { factor, margin });
+                }
+                Some(start.map(|rate| Lowered::new(rate, plan.origin)))
+            }
+        };
         Ok(Self {
             plan,
             lanes,
@@ -203,8 +221,7 @@ impl Shaper {
     ) -> Admission {
         if let Some(until) = activity {
             self.real = self.real.max(until).max(now);
-            if let Some((lowered, _)) = &mut self.lowered {
-                let [up, down] = lowered;
+            if let Some([up, down]) = &mut self.lowered {
                 match direction {
                     Direction::Up => up.note(now, bytes),
                     Direction::Down => down.note(now, bytes),
@@ -406,21 +423,22 @@ impl Shaper {
 
     /// Sets the rates of the stretch that begins, where they are lowered.
     fn lower(&mut self, at: Timestamp) {
-        let Some((
-            lowered,
+        let (
+            Some(lowered),
             RatePolicy::Lowering {
                 every,
                 factor,
                 margin,
+                ..
             },
-        )) = &mut self.lowered
+        ) = (&mut self.lowered, self.plan.rates)
         else {
             return;
         };
         let cell = self.plan.cell_bytes;
         let fill = f64::from(cell) / f64::from(cell - CELL_HEADER_BYTES);
         for (lane, lowered) in self.lanes.iter_mut().zip(lowered) {
-            if let Some(rate) = lowered.now(at, *every, *factor, *margin, fill) {
+            if let Some(rate) = lowered.now(at, every, factor, margin, fill) {
                 lane.cadence = Cadence::constant(rate, self.plan.period, cell);
             }
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::units::Probability;
+use crate::units::{Probability, Rate};
 use rand::SeedableRng;
 
 const T: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ fn plan(model: TimeModel, rule: ExtensionRule, q: f64) -> Plan {
         rule,
         durations: DurationLaw::Empirical([3, 4, 25].map(Duration::from_secs).to_vec()),
         decision: super::super::bernoulli::make(draws),
-        lowering: None,
+        rates: RatePolicy::Fixed,
         origin: Timestamp(0),
         waiting_at_most: 1000,
     }
@@ -181,7 +181,7 @@ fn the_schedule_does_not_depend_on_how_often_it_is_polled() {
                 let mut shaper = Shaper::new(plan(model, rule, 0.05), &mut chance).unwrap();
                 let (mut periods, mut instants) = (Vec::new(), Vec::new());
                 let mut now = 0.0;
-                while now < 2000.0 {
+                while now < 20_000.0 {
                     now += step;
                     while let Some(output) = shaper.poll(at(now), at(now), &mut chance) {
                         match output {
@@ -203,7 +203,7 @@ fn the_schedule_does_not_depend_on_how_often_it_is_polled() {
             };
             let coarse = schedule(500.0);
             assert!(
-                coarse.0.len() > 15,
+                coarse.0.len() > 50,
                 "{model:?} {rule:?}: {}",
                 coarse.0.len()
             );
@@ -216,12 +216,12 @@ fn the_schedule_does_not_depend_on_how_often_it_is_polled() {
 fn a_rate_that_is_lowered_changes_between_stretches_alone() {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
-    let policy = RatePolicy::Lowering {
+    plan.rates = RatePolicy::Lowering {
+        start: [Rate::new(1600.0).unwrap(); 2],
         every: Duration::from_secs(60),
         factor: 0.5,
         margin: 1.0,
     };
-    plan.lowering = Some(([Rate::new(1600.0).unwrap(); 2], policy));
     let mut shaper = Shaper::new(plan, &mut chance).unwrap();
     let mut packets = Vec::new();
     // Activities of 100 bytes in a second: the floor is 160 B/s, one cell a second.
@@ -261,6 +261,20 @@ fn what_is_too_much_is_refused_and_plans_that_cannot_be_followed_too() {
         of(|plan| plan.cell_bytes = 60).err(),
         Some(PlanError::Cells(60))
     );
+    for (factor, margin) in [(0.0, 1.0), (1.1, 1.0), (f64::NAN, 1.0), (0.5, 0.9)] {
+        let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
+        plan.rates = RatePolicy::Lowering {
+            start: [Rate::MOST; 2],
+            every: T,
+            factor,
+            margin,
+        };
+        let error = Shaper::new(plan, &mut chance).err();
+        assert!(
+            matches!(error, Some(PlanError::Lowering { .. })),
+            "{error:?}"
+        );
+    }
     for offsets in [vec![], vec![-1], vec![5, 3], vec![nanos(T)]] {
         let mut plan = plan(TimeModel::PerSecond, ExtensionRule::Paper, 0.0);
         plan.cadences[1] = Cadence::Replay { offsets };
