@@ -221,9 +221,12 @@ impl Probability {
         (0.0..=1.0).contains(&chance).then_some(Self(chance + 0.0))
     }
 
-    /// The number nearest to `chance` that is a chance; none at all counts as never.
+    /// The number nearest to `chance` that is a chance; none at all (NaN) counts as never.
     pub fn clamped(chance: f64) -> Self {
-        Self(chance.max(0.0).min(1.0))
+        match chance > 0.0 {
+            true => Self(chance.min(1.0)),
+            false => Self::NEVER,
+        }
     }
 
     /// From 0 to 1.
