@@ -417,3 +417,22 @@ fn the_demo_shows_the_whole_loop() {
     let pasted = Run::of(pasted).ends(0);
     assert!(ran.out.contains(&pasted.out));
 }
+
+/// A pipe cannot be read twice: it is read once, and gives what the file gives.
+#[test]
+fn a_pipe_is_read_once() {
+    let typed = "--labels evening-labels.csv --mode none --format json";
+    let of_file = words(
+        "defend evening-lan.pcapng",
+        &typed.split(' ').collect::<Vec<_>>(),
+    );
+    let bytes = std::fs::read(fixtures().join("evening-lan.pcapng")).unwrap();
+    let of_pipe = program()
+        .args(["defend", "-"])
+        .args(typed.split(' '))
+        .write_stdin(bytes)
+        .output();
+    let of_pipe = Run::of(of_pipe.unwrap()).ends(0).json();
+    assert_eq!(of_pipe["results"], of_file.ends(0).json()["results"]);
+    assert_eq!(of_pipe["inputs"], serde_json::json!(["-"]));
+}

@@ -128,11 +128,12 @@ fn make(
     for row in rows {
         match (row.make)(settings, &ground.trace) {
             Ok(defense) => made.push((row.name.to_owned(), defense)),
-            Err(error @ (DefenseError::NoActivity { .. } | DefenseError::OutOfReach { .. }))
-                if all =>
-            {
-                left_out.push(format!("{} was left out: {error}", row.name));
-            }
+            Err(
+                error @ (DefenseError::NoActivity { .. }
+                | DefenseError::OutOfReach { .. }
+                | DefenseError::TooMany { .. }
+                | DefenseError::TooLate { .. }),
+            ) if all => left_out.push(format!("{} was left out: {error}", row.name)),
             Err(error) => return Err(usage(format!("{}: {error}", row.name))),
         }
     }

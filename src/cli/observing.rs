@@ -11,7 +11,7 @@ use crate::cli::exit::input;
 use crate::cli::infer::{options, settings};
 use crate::cli::outcome::doubts;
 use crate::cli::reading::{read_and_keep, Read};
-use crate::cli::recording::Recorder;
+use crate::cli::recording::{Recorder, Recording};
 use crate::cli::shaping::{heard, Ends, Told};
 use crate::cli::tracing::Traced;
 use crate::flow::home::{is_group, is_private, Home, Side};
@@ -19,7 +19,7 @@ use crate::flow::key::{End, Endpoint, FlowKey};
 use crate::flow::observer::BinsFrom;
 use crate::flow::table::Flow;
 use crate::packet::dissect::Protocol;
-use crate::threat::{Observation, SeenFlow, Sighting, Vantage};
+use crate::threat::{Observation, SeenFlow, Shaping, Sighting, Vantage};
 use crate::trace::{Trace, TraceError};
 use crate::units::{Direction, Span};
 use ipnet::IpNet;
@@ -79,109 +79,136 @@ pub fn observe(
     }
     let flows = &read.observed.flows;
     let home = find_home(flows, capture, before);
-    let local: HashMap<FlowKey, (Side, End)> = flows
-        .iter()
-        .map(|(key, flow)| {
-            let side = home.side(key, flow);
-            let end = match side {
-                Side::One(end) | Side::Both(end) => end,
-                Side::Neither => flow.local,
-            };
-            (*key, (side, end))
-        })
-        .collect();
-    let names = Names::of(&before.trace);
     let told: Vec<Told> = inputs
         .iter()
         .filter_map(|path| heard(&comment(path)?))
         .collect();
-    let mut seen = Observation {
-        vantage: vantage(&home, flows),
-        window: read.observed.window.map_or(before.trace.window, |window| {
-            window.union(before.trace.window)
-        }),
-        flows: Vec::new(),
-        sightings: Vec::new(),
+    // What only some of the captures tell is not all there is to know.
+    let all_told = told.len() == inputs.len();
+    let wire = Wire {
+        sides: sides(&home, flows),
+        names: Names::of(&before.trace),
+        told,
+        keep_local,
     };
-    let local = |key: &FlowKey| {
-        // Of a flow that was folded, the private end is the home's.
-        local.get(key).copied().unwrap_or_else(|| {
+    let window = read.observed.window.unwrap_or(before.trace.window);
+    let seen = wire.seen(
+        vantage(&home, flows),
+        window.union(before.trace.window),
+        &recording,
+    );
+    if seen.sightings.is_empty() {
+        return Err(input(
+            "no packet after the defense leaves the home: is it the capture of another place? --home tells the home's address",
+        ));
+    }
+    let mut caveats = doubts(&read, capture.max_flows);
+    caveats.extend(apart(read.observed.window, before.trace.window));
+    Ok(Observed {
+        seen: match all_told {
+            true => seen,
+            false => recover(seen),
+        },
+        told: all_told,
+        read,
+        caveats,
+    })
+}
+
+/// Whose end of each flow is the home's.
+fn sides(home: &Home, flows: &[(FlowKey, Flow)]) -> HashMap<FlowKey, (Side, End)> {
+    let side = |(key, flow): &(FlowKey, Flow)| {
+        let side = home.side(key, flow);
+        let end = match side {
+            Side::One(end) | Side::Both(end) => end,
+            Side::Neither => flow.local,
+        };
+        (*key, (side, end))
+    };
+    flows.iter().map(side).collect()
+}
+
+/// What is known of the wire's flows when all was read.
+struct Wire {
+    sides: HashMap<FlowKey, (Side, End)>,
+    names: Names,
+    told: Vec<Told>,
+    keep_local: bool,
+}
+
+impl Wire {
+    /// What was recorded, as an adversary sees it.
+    fn seen(&self, vantage: Vantage, window: Span, recording: &Recording) -> Observation {
+        let mut seen = Observation {
+            vantage,
+            window,
+            flows: Vec::new(),
+            sightings: Vec::new(),
+        };
+        // Flows in the order in which they were told, so that the same wire gives the same draws.
+        let mut order: Vec<(usize, &FlowKey)> = recording.keys.iter().enumerate().collect();
+        order.sort_by_cached_key(|(_, key)| {
+            let told = self.told(key, self.side(key).1);
+            told.map_or(usize::MAX, |(place, _)| place)
+        });
+        // Of every recorded key, its place among the flows that are seen, and the home's end.
+        let mut places: Vec<Option<(u32, End)>> = vec![None; recording.keys.len()];
+        for (number, key) in order {
+            let (side, end) = self.side(key);
+            let remote = key.end(end.other());
+            let stays = matches!(side, Side::Both(_))
+                || is_group(remote.address)
+                || is_private(remote.address);
+            if side == Side::Neither || stays && !self.keep_local {
+                continue;
+            }
+            if let (Some(slot), Ok(place)) =
+                (places.get_mut(number), u32::try_from(seen.flows.len()))
+            {
+                *slot = Some((place, end));
+            }
+            seen.flows.push(SeenFlow {
+                far: self.names.far(key.protocol(), key.end(end).port, remote),
+                shaping: self.told(key, end).map(|(_, shaping)| shaping),
+            });
+        }
+        for packet in &recording.packets {
+            let Some(Some((flow, local))) = places.get(packet.flow as usize) else {
+                continue;
+            };
+            let by_a = packet.direction == Direction::Up;
+            let direction = match by_a == (*local == End::A) {
+                true => Direction::Up,
+                false => Direction::Down,
+            };
+            let sighting = Sighting::one(packet.at, *flow, direction, packet.bytes);
+            seen.sightings.push(sighting);
+        }
+        // Stable: packets of one instant keep their order.
+        seen.sightings.sort_by_key(|sighting| sighting.at);
+        seen
+    }
+
+    /// Which end of a recorded flow is the home's; of one that was folded, the private one.
+    fn side(&self, key: &FlowKey) -> (Side, End) {
+        self.sides.get(key).copied().unwrap_or_else(|| {
             let end = match is_private(key.end(End::A).address) {
                 true => End::A,
                 false => End::B,
             };
             (Side::One(end), end)
         })
-    };
-    let told_of = |key: &FlowKey, end: End| {
+    }
+
+    fn told(&self, key: &FlowKey, local: End) -> Option<(usize, Shaping)> {
         let ends = Ends {
             protocol: key.protocol(),
-            local: key.end(end),
-            remote: key.end(end.other()),
+            local: key.end(local),
+            remote: key.end(local.other()),
         };
         let ends = ends.to_string();
-        told.iter().find_map(|told| told.get(&ends)).copied()
-    };
-    // Flows in the order in which they were told, so that the same wire gives the same draws.
-    let mut order: Vec<usize> = (0..recording.keys.len()).collect();
-    order.sort_by_cached_key(|&number| {
-        let key = recording.keys.get(number);
-        let place = key.and_then(|key| told_of(key, local(key).1));
-        place.map_or(usize::MAX, |(place, _)| place)
-    });
-    // Of every recorded key, its place among the flows that are seen, and the home's end.
-    let mut places: Vec<Option<(u32, End)>> = vec![None; recording.keys.len()];
-    for number in order {
-        let (Some(key), Some(place)) = (recording.keys.get(number), places.get_mut(number)) else {
-            continue;
-        };
-        let (side, end) = local(key);
-        let remote = key.end(end.other());
-        let stays =
-            matches!(side, Side::Both(_)) || is_group(remote.address) || is_private(remote.address);
-        if side == Side::Neither || stays && !keep_local {
-            continue;
-        }
-        *place = u32::try_from(seen.flows.len())
-            .ok()
-            .map(|place| (place, end));
-        seen.flows.push(SeenFlow {
-            far: names.far(key.protocol(), key.end(end).port, remote),
-            shaping: told_of(key, end).map(|(_, shaping)| shaping),
-        });
+        self.told.iter().find_map(|told| told.get(&ends)).copied()
     }
-    for packet in &recording.packets {
-        let Some(Some((flow, local))) = places.get(packet.flow as usize) else {
-            continue;
-        };
-        let by_a = packet.direction == Direction::Up;
-        let direction = match by_a == (*local == End::A) {
-            true => Direction::Up,
-            false => Direction::Down,
-        };
-        seen.sightings
-            .push(Sighting::one(packet.at, *flow, direction, packet.bytes));
-    }
-    if seen.sightings.is_empty() {
-        return Err(input(
-            "no packet after the defense leaves the home: is it the capture of another place? --home tells the home's address",
-        ));
-    }
-    // Stable: packets of one instant keep their order.
-    seen.sightings.sort_by_key(|sighting| sighting.at);
-    let mut caveats = doubts(&read, capture.max_flows);
-    caveats.extend(apart(read.observed.window, before.trace.window));
-    // What only some of the captures tell is not all there is to know.
-    let told = told.len() == inputs.len();
-    Ok(Observed {
-        seen: match told {
-            true => seen,
-            false => recover(seen),
-        },
-        told,
-        read,
-        caveats,
-    })
 }
 
 /// The home, by what `before` knows of it. A tunnel has two public ends that share all its packets, and raw IP shows no
