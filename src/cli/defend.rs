@@ -86,7 +86,9 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     let mut verdict =
         auditing::verdict("defend", &ground, &adversaries, results, parameters, common);
     let (cut, signal) = partial(&ground.read, args.capture.allow_truncated);
-    let partial = cut.or_else(|| left_out.first().cloned());
+    // What is left out is no fault of the input, but no gate may pass without it.
+    let gap = left_out.first().filter(|_| args.gates.any());
+    let partial = cut.or_else(|| gap.cloned());
     judged(
         &mut verdict,
         &gates,

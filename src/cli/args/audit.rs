@@ -43,6 +43,12 @@ pub struct GateArgs {
 }
 
 impl GateArgs {
+    /// Whether there is anything to hold results against.
+    pub fn any(&self) -> bool {
+        let limits = self.max_confidence.is_some() || self.max_overhead.is_some();
+        limits || self.max_added_latency.is_some() || self.baseline.is_some()
+    }
+
     /// The limits that were typed.
     ///
     /// # Errors
