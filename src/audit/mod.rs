@@ -66,7 +66,7 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
     let one = |&(place, number): &(usize, u32)| -> Option<(usize, Trial)> {
         let (name, defense) = audit.defenses.get(place)?;
         let stream = |purpose| streams::stream(audit.seed, &[name, purpose], number);
-        let shaped = defense.shape(audit.trace, &mut stream("defense"));
+        let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
         let away = ground.away();
         let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
         let trial = ground.judge(&shaped, away.as_ref(), &mut stream("shuffle"));
@@ -103,6 +103,17 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
     .collect()
 }
 
+/// What a defense makes of a trace in one trial, counted from 0: the very wire that [`run`] shows to adversaries in that trial.
+pub fn shaped(
+    trace: &Trace,
+    name: &str,
+    defense: &dyn Defense,
+    seed: u64,
+    trial: u32,
+) -> ShapedTrace {
+    defense.shape(trace, &mut streams::stream(seed, &[name, "defense"], trial))
+}
+
 /// The same for a defense by anybody, of which only the wire is known: the numbers [`run`] gives in one trial with that wire.
 ///
 /// What cannot be told from outside is left as it is by default: added latency, parameters, what is broken, what a theory
@@ -122,6 +133,21 @@ pub fn score(
         true => after.clone(),
         false => recover(after.clone()),
     };
+    let settings = Settings::default();
+    score_with(before, seen, name, adversaries, seed, tolerance, &settings)
+}
+
+/// [`score`] with adversaries that are steered otherwise, of a wire that is taken as it is: a flow that is not told to be shaped
+/// is not.
+pub fn score_with(
+    before: &Trace,
+    seen: Observation,
+    name: &str,
+    adversaries: &[&'static Row],
+    seed: u64,
+    tolerance: Duration,
+    settings: &Settings,
+) -> Vec<Outcome> {
     let (genuine, carried) = (before.bytes(), seen.bytes());
     let shaped = ShapedTrace {
         seen,
@@ -140,7 +166,7 @@ pub fn score(
         .filter(|row| row.kind == crate::adversary::Kind::Activities)
         .copied()
         .collect();
-    let ground = Ground::new(before, &of_activities, &Settings::default(), tolerance);
+    let ground = Ground::new(before, &of_activities, settings, tolerance);
     let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
     let trial = ground.judge(&shaped, None, &mut chance);
     let about = About {

@@ -7,6 +7,7 @@
 mod bpf;
 mod buffer;
 mod clock;
+mod comment;
 mod error;
 mod filter;
 mod filter_words;
@@ -18,8 +19,11 @@ mod record;
 mod source;
 mod stored;
 mod wait;
+mod writer;
 
+pub use comment::comment;
 pub use error::{CaptureError, Truncation};
 pub use frame::{Frame, LinkType};
 pub use reader::{Options, Reader};
 pub use source::InputSummary;
+pub use writer::Writer;

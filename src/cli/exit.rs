@@ -9,6 +9,8 @@ use std::io;
 pub enum Exit {
     /// Done, within limits.
     Done,
+    /// A limit or a baseline broken.
+    Broken,
     /// Usage or configuration.
     Usage,
     /// Input unreadable, or no usable packet in it.
@@ -26,6 +28,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Broken => 1,
             Self::Usage => 2,
             Self::Input => 3,
             Self::Environment => 4,

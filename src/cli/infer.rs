@@ -2,10 +2,9 @@
 
 use crate::activity::detect::detect;
 use crate::activity::labels::read_labels;
-use crate::activity::parameters::Parameters;
 use crate::activity::truth::score;
 use crate::capture::Options;
-use crate::cli::args::{ActivityArgs, Common, InferArgs};
+use crate::cli::args::{CaptureArgs, Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
@@ -13,22 +12,45 @@ use crate::cli::reading::read;
 use crate::device::catalog::Catalog;
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::Home;
-use crate::flow::observer::Settings;
+use crate::flow::observer::{BinsFrom, Settings};
 use crate::report::{deliver, Plan, Seen, View};
 use crate::units::Span;
 use anyhow::Context;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Runs the command.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
-    let parameters = parameters(&args.activity)?;
-    let catalog = catalog(&args.fingerprints)?;
-    let labels = args.activity.labels.as_deref().map(labels).transpose()?;
+    let parameters = args
+        .activity
+        .parameters()
+        .map_err(|error| usage(error.to_string()))?;
+    let catalog = catalog(&args.capture.fingerprints)?;
+    let labels = args
+        .activity
+        .detect
+        .labels
+        .as_deref()
+        .map(labels)
+        .transpose()?;
 
-    let mut read = read(&args.inputs, &options(args, &plan), settings(args), common)?;
-    let home = Home::find(&read.observed.flows, args.vantage.told(), &args.home);
+    let mut read = read(
+        &args.inputs,
+        &options(&args.capture, plan.shows_digest()),
+        settings(
+            &args.capture,
+            args.activity.detect.bin,
+            args.activity.bins_from,
+        ),
+        common,
+    )?;
+    let home = Home::find(
+        &read.observed.flows,
+        args.capture.vantage.told(),
+        &args.capture.home,
+    );
     let inventory = take(&mut read.observed, &home, &catalog);
 
     let window = read.observed.window.unwrap_or(Span::at(Default::default()));
@@ -43,10 +65,10 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             &mut activities,
             device_of,
             window,
-            args.activity.tolerance,
+            args.activity.detect.tolerance,
         )
     });
-    if let Some(path) = &args.output.rates {
+    if let Some(path) = &args.rates {
         rates::write(path, &inventory)?;
     }
     let inference = outcome::inference(Findings {
@@ -65,7 +87,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     if read.signal.is_none() {
         read.must_have_packets()?;
     }
-    Ok(exit(&read, args.allow_truncated))
+    Ok(exit(&read, args.capture.allow_truncated))
 }
 
 /// How a command ends that read all this.
@@ -79,25 +101,6 @@ pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     }
 }
 
-fn parameters(args: &ActivityArgs) -> anyhow::Result<Parameters> {
-    let parameters = Parameters {
-        sigma: args.sigma,
-        weak_sigma: args.weak_sigma,
-        merge: args.merge,
-        shapes: args.shape.clone(),
-        direction: args.direction,
-        baseline: args.baseline,
-        count_silent: !args.ignore_silent,
-        ignore_periodic: args.ignore_periodic,
-        window: args.window,
-        ..Parameters::default()
-    };
-    parameters
-        .check(args.bin)
-        .map_err(|error| usage(error.to_string()))?;
-    Ok(parameters)
-}
-
 /// The built-in fingerprints and those of the folders given.
 pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
     let mut catalog = Catalog::embedded().context("the built-in fingerprints")?;
@@ -109,7 +112,8 @@ pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
     Ok(catalog)
 }
 
-fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
+/// The labels of a file.
+pub fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
     let file = File::open(path).map_err(|error| {
         usage(format!(
             "{}: {error}; labels are a CSV file of start,end,device,activity",
@@ -119,26 +123,28 @@ fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
     read_labels(file, &path.display().to_string()).map_err(|error| usage(error.to_string()))
 }
 
-fn options(args: &InferArgs, plan: &Plan) -> Options {
+/// How to read a capture; `hash` where a report shows its digest.
+pub fn options(args: &CaptureArgs, hash: bool) -> Options {
     Options {
         filter: args.filter.clone(),
-        hash: plan.shows_digest(),
+        hash,
         ..Options::default()
     }
 }
 
-fn settings(args: &InferArgs) -> Settings {
+/// How to watch it.
+pub fn settings(args: &CaptureArgs, bin: Duration, bins_from: BinsFrom) -> Settings {
     Settings {
-        bin: args.activity.bin,
+        bin,
         flows: args.max_flows,
         home: args.home.clone(),
-        bins_from: args.activity.bins_from,
+        bins_from,
         traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
     }
 }
 
 /// The device that a label speaks of: by id, candidate's name, address or hardware address.
-fn named(inventory: &Inventory, name: &str) -> Option<usize> {
+pub fn named(inventory: &Inventory, name: &str) -> Option<usize> {
     let name = name.trim();
     let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| {
         inventory.devices.iter().position(is)

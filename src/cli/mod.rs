@@ -1,17 +1,32 @@
 //! The commands: each a short file that reads as prose.
 
 pub mod args;
+pub mod auditing;
+pub mod check;
+pub mod checks;
+pub mod defend;
+pub mod defended;
+pub mod demo;
 pub mod exit;
 pub mod fingerprint;
+pub mod homes;
 pub mod infer;
 pub mod manual;
 pub mod nearest;
+pub mod observing;
 pub mod outcome;
+pub mod pictures;
 pub mod print;
 pub mod progress;
 pub mod rates;
 pub mod reading;
+pub mod recording;
+pub mod score;
+pub mod shaping;
 pub mod signals;
+pub mod sweep;
+pub mod tracing;
+pub mod wire;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -41,6 +56,11 @@ pub fn run() -> Exit {
         Some(Command::Devices(args)) => infer::run(args, common, View::Devices),
         Some(Command::Flows(args)) => infer::run(args, common, View::Flows),
         Some(Command::Fingerprint(command)) => fingerprint::run(command, common),
+        Some(Command::Defend(args)) => defend::run(args, common),
+        Some(Command::Score(args)) => score::run(args, common),
+        Some(Command::Sweep(args)) => sweep::run(args, common),
+        Some(Command::Check(args)) => check::run(args, common),
+        Some(Command::Demo) => demo::run(common),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "stp-audit", &mut script);

@@ -150,7 +150,7 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
     let (args, told) = (found.args, found.parameters);
     let seconds = |span: Duration| span.as_secs_f64();
     inference::Parameters {
-        bin_s: seconds(args.activity.bin),
+        bin_s: seconds(args.activity.detect.bin),
         sigma: told.sigma,
         weak_sigma: told.effective_weak_sigma(),
         merge_s: seconds(told.merge),
@@ -160,16 +160,17 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
         count_silent: told.count_silent,
         ignore_periodic: told.ignore_periodic,
         window_s: told.window.map(seconds),
-        tolerance_s: seconds(args.activity.tolerance),
-        filter: args.filter.clone(),
-        home: args.home.iter().map(ToString::to_string).collect(),
+        tolerance_s: seconds(args.activity.detect.tolerance),
+        filter: args.capture.filter.clone(),
+        home: args.capture.home.iter().map(ToString::to_string).collect(),
         fingerprints: found.catalog.len(),
-        flows_listed: args.max_flows,
+        flows_listed: args.capture.max_flows,
         seed: found.common.seed,
     }
 }
 
-fn describe(device: &Device, activities: &[Activity]) -> inference::Device {
+/// A device and its claims, as reports show them.
+pub fn describe(device: &Device, activities: &[Activity]) -> inference::Device {
     inference::Device {
         id: device.id.clone(),
         candidates: device
@@ -256,7 +257,7 @@ fn flows(found: &Findings<'_>) -> Vec<inference::Flow> {
 }
 
 /// The server's name: as the flow called it, else as it was looked up, before the flow began if possible.
-fn domain(
+pub fn domain(
     key: &FlowKey,
     flow: &Flow,
     local: crate::flow::key::End,
@@ -339,17 +340,17 @@ fn tally(truth: &Truth) -> inference::Tally {
     }
 }
 
-/// Reasons to doubt a number.
-fn caveats(found: &Findings<'_>) -> Vec<String> {
-    let observed = &found.read.observed;
-    let mut caveats = found.read.truncations();
-    caveats.extend(found.read.failure.clone());
-    if let Some(signal) = found.read.signal {
+/// Reasons to doubt whatever comes of a reading with room for so many flows.
+pub fn doubts(read: &Read, max_flows: usize) -> Vec<String> {
+    let observed = &read.observed;
+    let mut caveats = read.truncations();
+    caveats.extend(read.failure.clone());
+    if let Some(signal) = read.signal {
         caveats.push(format!(
             "stopped by signal {signal}: what follows in the input was not read"
         ));
     }
-    for input in &found.read.inputs {
+    for input in &read.inputs {
         caveats.extend(
             input
                 .warnings
@@ -366,7 +367,7 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
     if observed.lost.folded > 0 {
         caveats.push(format!(
             "{} flows were folded by server to bound the table: raise --max-flows (now {}) to list them",
-            observed.lost.folded, found.args.max_flows
+            observed.lost.folded, max_flows
         ));
     }
     if observed.lost.flows > 0 {
@@ -381,6 +382,13 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
             observed.lost.unbinned_bytes
         ));
     }
+    caveats
+}
+
+/// Reasons to doubt a number.
+fn caveats(found: &Findings<'_>) -> Vec<String> {
+    let observed = &found.read.observed;
+    let mut caveats = doubts(found.read, found.args.capture.max_flows);
     let regular: Vec<&str> = found
         .inventory
         .devices
@@ -399,7 +407,7 @@ fn caveats(found: &Findings<'_>) -> Vec<String> {
         .window
         .map(|window| window.duration())
         .unwrap_or_default();
-    if window < found.args.activity.bin * 30 {
+    if window < found.args.activity.detect.bin * 30 {
         caveats.push("fewer than 30 bins: a baseline over so little time means little".into());
     }
     caveats

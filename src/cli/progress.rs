@@ -58,3 +58,45 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 }
+
+/// How many of how many steps are done, told from any thread.
+pub struct Steps {
+    bar: ProgressBar,
+    began: Instant,
+    watched: bool,
+}
+
+impl Steps {
+    /// A bar for steps called `what`, once they take their time. Nothing when quiet or when nobody watches.
+    pub fn new(what: &'static str, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        Self {
+            bar,
+            began: Instant::now(),
+            watched: !quiet && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// So many are done.
+    pub fn at(&self, done: u64, of: u64) {
+        if !self.watched || self.began.elapsed() < PATIENCE {
+            return;
+        }
+        if self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.set_length(of);
+        // Threads may tell out of order.
+        self.bar.set_position(done.max(self.bar.position()));
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

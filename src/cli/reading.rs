@@ -4,6 +4,7 @@ use crate::capture::{InputSummary, Options, Reader};
 use crate::cli::args::Common;
 use crate::cli::exit::{input, Exit, Told};
 use crate::cli::progress::Progress;
+use crate::cli::recording::Recorder;
 use crate::cli::signals::Signals;
 use crate::flow::observer::{Observed, Observer, Settings};
 use std::path::PathBuf;
@@ -35,6 +36,20 @@ pub fn read(
     settings: Settings,
     common: &Common,
 ) -> anyhow::Result<Read> {
+    read_and_keep(inputs, options, settings, common, None)
+}
+
+/// Reads all inputs as one trace, and keeps every packet where somebody wants them; a full recorder ends the reading.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_and_keep(
+    inputs: &[PathBuf],
+    options: &Options,
+    settings: Settings,
+    common: &Common,
+    mut recorder: Option<&mut Recorder>,
+) -> anyhow::Result<Read> {
     let signals = Signals::watch()?;
     let options = Options {
         stop: Some(signals.flag()),
@@ -55,7 +70,12 @@ pub fn read(
     let mut count = 0u32;
     loop {
         match reader.next() {
-            Ok(Some(frame)) => observer.watch(&frame),
+            Ok(Some(frame)) => {
+                observer.watch(&frame);
+                if let Some(recorder) = &mut recorder {
+                    recorder.keep(&frame);
+                }
+            }
             Ok(None) => break,
             Err(error) => {
                 failure = Some(error.to_string());
@@ -67,7 +87,8 @@ pub fn read(
             count = 0;
             progress.at(reader.bytes_read());
             signal = signals.came();
-            if signal.is_some() {
+            let full = recorder.as_ref().is_some_and(|kept| kept.is_full());
+            if signal.is_some() || full {
                 break;
             }
         }

@@ -4,6 +4,7 @@ pub mod dhcp;
 pub mod dissect;
 pub mod dns;
 pub mod glance;
+pub mod headers;
 pub mod hello;
 pub mod http;
 pub mod link;

@@ -1,0 +1,239 @@
+//! What `defend`, `score` and `check` share once they have results: the verdict, its gates, its reports, the exit code.
+
+use crate::cli::args::{
+    AdversaryArgs, AdversaryChoice, CaptureArgs, Common, DetectArgs, GateArgs, VerdictOutputArgs,
+};
+use crate::cli::exit::{usage, Exit};
+use crate::cli::homes::Ground;
+use crate::cli::infer;
+use crate::cli::reading::Read;
+use crate::cli::signals::Signals;
+use crate::report::audit::{failing_lines, Page};
+use crate::report::output::write_whole;
+use crate::report::{deliver, Format, Plan, Shown, Style};
+use crate::trace::Source;
+use crate::verdict::baseline::Saved;
+use crate::verdict::gates::{judge, Limits};
+use crate::verdict::{Home, Outcome, Verdict, SCHEMA};
+use crate::{adversary, audit};
+use serde_json::{json, Value};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// The limits, and the baseline, read before anything else is.
+pub struct Gates {
+    limits: Limits,
+    baseline: Option<Saved>,
+}
+
+/// Reads what the gates need.
+///
+/// # Errors
+/// A limit out of range, a baseline that is none.
+pub fn gates(args: &GateArgs) -> anyhow::Result<Gates> {
+    let baseline = args.baseline.as_deref().map(Saved::load).transpose();
+    Ok(Gates {
+        limits: args.limits().map_err(usage)?,
+        baseline: baseline.map_err(|error| usage(error.to_string()))?,
+    })
+}
+
+/// Where reports go.
+///
+/// # Errors
+/// Two reports for one place.
+pub fn plan(args: &VerdictOutputArgs) -> anyhow::Result<Plan> {
+    Plan::new(args.format, &args.output).map_err(usage)
+}
+
+/// The adversaries that were asked for, each once, in the order of the list.
+pub fn adversaries(args: &AdversaryArgs) -> Vec<&'static adversary::Row> {
+    let asked = |row: &&'static adversary::Row| {
+        args.adversary.iter().any(|choice| match choice {
+            AdversaryChoice::All => true,
+            AdversaryChoice::One(one) => one.name == row.name,
+        })
+    };
+    adversary::ADVERSARIES.iter().filter(asked).collect()
+}
+
+/// What steers the adversaries.
+///
+/// # Errors
+/// Parameters that make no sense.
+pub fn watching(detect: &DetectArgs) -> anyhow::Result<adversary::Settings> {
+    let detector = detect.parameters();
+    Ok(adversary::Settings {
+        bin: detect.bin,
+        detector: detector.map_err(|error| usage(error.to_string()))?,
+    })
+}
+
+/// A verdict that no gate has judged yet.
+pub fn verdict(
+    command: &str,
+    ground: &Ground,
+    adversaries: &[&'static adversary::Row],
+    results: Vec<Outcome>,
+    parameters: BTreeMap<String, Value>,
+    common: &Common,
+) -> Verdict {
+    let trace = &ground.trace;
+    Verdict {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        command: command.into(),
+        seed: common.seed,
+        inputs: ground.inputs.clone(),
+        home: Home {
+            truth: match trace.source {
+                Source::Labels => "labels",
+                Source::Inferred => "inferred",
+                Source::Generated => "generated",
+            }
+            .into(),
+            first: trace.window.start,
+            last: trace.window.end,
+            packets: trace.packets.len() as u64,
+            bytes: trace.bytes(),
+            devices: trace
+                .devices
+                .iter()
+                .map(|device| device.id.clone())
+                .collect(),
+            activities: trace.activities.len() as u64,
+        },
+        parameters,
+        adversaries: adversaries.iter().map(|row| row.name.into()).collect(),
+        results,
+        gates: Vec::new(),
+        baseline: None,
+        verdict: String::new(),
+        exit_code: 0,
+        caveats: ground.caveats.clone(),
+    }
+}
+
+/// What steers every audit.
+pub fn parameters(
+    capture: &CaptureArgs,
+    detect: &DetectArgs,
+    keep_local: bool,
+) -> anyhow::Result<BTreeMap<String, Value>> {
+    let told = watching(detect)?.detector;
+    let mut all = BTreeMap::new();
+    let mut say = |name: &str, value: Value| all.insert(name.to_owned(), value);
+    say("tolerance_s", json!(detect.tolerance.as_secs_f64()));
+    say("bin_s", json!(detect.bin.as_secs_f64()));
+    say("sigma", json!(told.sigma));
+    say("weak_sigma", json!(told.effective_weak_sigma()));
+    say("merge_s", json!(told.merge.as_secs_f64()));
+    say("count_silent", json!(told.count_silent));
+    say("ignore_periodic", json!(told.ignore_periodic));
+    say("keep_local", json!(keep_local));
+    if let Some(filter) = &capture.filter {
+        say("filter", json!(filter));
+    }
+    if !capture.home.is_empty() {
+        let home: Vec<String> = capture.home.iter().map(ToString::to_string).collect();
+        say("home", json!(home));
+    }
+    Ok(all)
+}
+
+/// Why results rest on a part of the input, where they do.
+pub fn partial<'a>(
+    reads: impl IntoIterator<Item = &'a Read>,
+    allow_truncated: bool,
+) -> (Option<String>, Option<u8>) {
+    let (mut partial, mut signal) = (None, None);
+    for read in reads {
+        match infer::exit(read, allow_truncated) {
+            Exit::Partial => {
+                partial = partial.or_else(|| Some("an input was cut short".to_owned()))
+            }
+            Exit::Signal(number) => {
+                partial = Some(format!("the reading was stopped by signal {number}"));
+                signal = Some(number);
+            }
+            _ => {}
+        }
+    }
+    (partial, signal)
+}
+
+/// Judges a verdict by its gates.
+pub fn judged(verdict: &mut Verdict, gates: &Gates, partial: Option<&str>, exit_zero: bool) {
+    judge(verdict, &gates.limits, gates.baseline.as_ref(), partial);
+    if exit_zero {
+        verdict.exit_code = 0;
+    }
+}
+
+/// Keeps the findings for later runs.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
+    if let Some(path) = &args.save_baseline {
+        let text = Saved::of(verdict).text()?;
+        write_whole(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// Writes all reports, and to standard error what a reader of standard output would not see; then the exit code.
+///
+/// # Errors
+/// A report that cannot be written.
+pub fn report(page: &Page<'_>, plan: &Plan, common: &Common) -> anyhow::Result<()> {
+    if plan.stdout != Format::Table {
+        // Also when quiet: errors are still told.
+        let mut err = std::io::stderr().lock();
+        for line in failing_lines(page.verdict) {
+            let _ = writeln!(err, "stp-audit: {line}");
+        }
+    }
+    deliver(page, plan, common.color)?;
+    Ok(())
+}
+
+/// Writes the reports that go to files, and nothing to standard output.
+///
+/// # Errors
+/// A report that cannot be written.
+pub fn files(page: &Page<'_>, args: &VerdictOutputArgs) -> anyhow::Result<()> {
+    for (format, path) in plan(args)?.files {
+        write_whole(&path, |out| page.write(format, Style::default(), out))?;
+    }
+    Ok(())
+}
+
+/// How the program ends with a verdict.
+pub fn exit(verdict: &Verdict, signal: Option<u8>) -> Exit {
+    match (signal, verdict.exit_code) {
+        (Some(signal), _) => Exit::Signal(signal),
+        (None, 0) => Exit::Done,
+        (None, 1) => Exit::Broken,
+        (None, _) => Exit::Partial,
+    }
+}
+
+/// A progress for long computations, which a signal ends at once: there is no partial result to report yet.
+///
+/// # Errors
+/// No signals to be watched.
+pub fn watch<R>(
+    what: &'static str,
+    common: &Common,
+    run: impl FnOnce(audit::Progress) -> R,
+) -> anyhow::Result<R> {
+    let signals = Signals::watch()?;
+    let steps = crate::cli::progress::Steps::new(what, common.quiet);
+    Ok(run(&|done, of| {
+        if let Some(signal) = signals.came() {
+            std::process::exit(i32::from(Exit::Signal(signal).code()));
+        }
+        steps.at(done, of);
+    }))
+}

@@ -1,0 +1,84 @@
+//! `score`: audit a defense by anybody, from captures before and after it.
+
+use crate::audit::score_with;
+use crate::cli::args::{Common, ScoreArgs};
+use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
+use crate::cli::exit::{usage, Exit};
+use crate::cli::homes::of_capture;
+use crate::cli::observing::observe;
+use crate::cli::tracing::{trace, AtHome};
+use crate::report::audit::Page;
+use crate::verdict::Verdict;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(args: &ScoreArgs, common: &Common) -> anyhow::Result<Exit> {
+    let plan = plan(&args.output)?;
+    let (verdict, signal) = score(args, common)?;
+    auditing::report(&Page::of(&verdict), &plan, common)?;
+    Ok(auditing::exit(&verdict, signal))
+}
+
+/// Everything but the reports: what was found, judged, and the signal that ended the reading early.
+pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Option<u8>)> {
+    let gates = gates(&args.gates)?;
+    let watching = watching(&args.detect)?;
+    let stdin = |paths: &[PathBuf]| paths.iter().filter(|path| *path == Path::new("-")).count();
+    if stdin(&args.before) + stdin(&args.after) > 1 {
+        return Err(usage(
+            "standard input can be read once: give --before or --after a file",
+        ));
+    }
+
+    let at_home = AtHome::of(args.keep_local);
+    let before = trace(&args.before, &args.capture, &args.detect, at_home, common)?;
+    let after = observe(
+        &args.after,
+        &args.capture,
+        &args.detect,
+        args.keep_local,
+        &before,
+        common,
+    )?;
+    let adversaries = adversaries(&args.adversaries);
+    let results = score_with(
+        &before.trace,
+        after.seen,
+        &args.name,
+        &adversaries,
+        common.seed,
+        args.detect.tolerance,
+        &watching,
+    );
+
+    let allow = args.capture.allow_truncated;
+    let mut ground = of_capture(before);
+    ground
+        .inputs
+        .extend(after.read.inputs.iter().map(|input| input.path.clone()));
+    ground.caveats.extend(after.caveats);
+    ground.caveats.push(
+        "of a defense by others only the wire is known: its bytes beyond those before count as cover, and nothing is known of delay"
+            .into(),
+    );
+    if !after.told {
+        ground
+            .caveats
+            .push("how flows are shaped was read off the wire, as no capture tells it".into());
+    }
+    let mut parameters = parameters(&args.capture, &args.detect, args.keep_local)?;
+    parameters.insert("before".into(), json!(args.before));
+    parameters.insert("after".into(), json!(args.after));
+    let mut verdict =
+        auditing::verdict("score", &ground, &adversaries, results, parameters, common);
+    let (partial, signal) = partial(ground.read.iter().chain([&after.read]), allow);
+    judged(
+        &mut verdict,
+        &gates,
+        partial.as_deref(),
+        args.gates.exit_zero,
+    );
+    auditing::save(&args.gates, &verdict)?;
+    Ok((verdict, signal))
+}

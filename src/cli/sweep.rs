@@ -1,0 +1,45 @@
+//! `sweep`: privacy against bandwidth over the chances of activity and of padding.
+
+use crate::cli::args::{Common, SweepArgs};
+use crate::cli::auditing::{partial, watch};
+use crate::cli::exit::{usage, Exit};
+use crate::cli::homes::models;
+use crate::model::DeviceModel;
+use crate::report::{deliver, Plan};
+use crate::sweep::{run as compute, Sweep};
+
+/// Runs the command.
+pub fn run(args: &SweepArgs, common: &Common) -> anyhow::Result<Exit> {
+    let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
+    let all = args.device.is_empty() && args.model_from.is_empty();
+    let asked = |model: &DeviceModel| all || args.device.contains(&model.id);
+    let mut devices: Vec<DeviceModel> =
+        DeviceModel::published().into_iter().filter(asked).collect();
+    let mut read = None;
+    let mut caveats = Vec::new();
+    if !args.model_from.is_empty() {
+        let (learned, traced) = models(&args.model_from, &args.capture, &args.detect, common)?;
+        devices.extend(learned);
+        caveats = traced.caveats;
+        read = Some(traced.read);
+    }
+    let sweep = Sweep {
+        devices,
+        p: args.p.clone(),
+        q: args.q.clone(),
+        trials: args.trials,
+        seconds: args.duration.as_secs(),
+        seed: common.seed,
+        jobs: common.jobs.map(usize::from),
+        rule: args.rule,
+    };
+    let curve = watch("trials", common, |progress| compute(&sweep, progress))?;
+    let mut curve = curve.map_err(|error| usage(error.to_string()))?;
+    curve.caveats.extend(caveats);
+    deliver(&curve, &plan, common.color)?;
+    Ok(match partial(&read, args.capture.allow_truncated) {
+        (_, Some(signal)) => Exit::Signal(signal),
+        (Some(_), _) => Exit::Partial,
+        _ => Exit::Done,
+    })
+}

@@ -1,0 +1,438 @@
+//! `defend`, `score`, `sweep`, `check`, `demo`: whole runs, as they are typed.
+
+mod program;
+
+use program::{fixtures, line, program, run, Run};
+use serde_json::Value;
+use std::path::Path;
+
+/// A run that takes a second or two: two defenses, of a labelled evening.
+const EVENING: &str = "defend evening-lan.pcapng --labels evening-labels.csv --trials 3";
+
+fn words(line: &str, more: &[&str]) -> Run {
+    run(line.split_whitespace().chain(more.iter().copied()))
+}
+
+fn schema(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/report")
+        .join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn valid(document: &Value, name: &str) {
+    let validator = jsonschema::validator_for(&schema(name)).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(document)
+        .map(|e| format!("{} {e}", e.instance_path))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Rows by defense, adversary and device.
+fn rows(verdict: &Value) -> Vec<&Value> {
+    verdict["results"].as_array().unwrap().iter().collect()
+}
+
+/// A line a defense and adversary, all devices together; parameters are read elsewhere.
+#[test]
+fn an_evening_defended() {
+    let typed = format!("{EVENING} --mode none,firewall,vpn,stp --format json");
+    let verdict = line(&typed).ends(0).json();
+    let number = |value: &Value| match value.as_f64() {
+        Some(number) => format!("{number:.3}"),
+        None => "-".into(),
+    };
+    let rows = rows(&verdict)
+        .into_iter()
+        .filter(|row| row["device"] == "all");
+    let rows: Vec<String> = rows
+        .map(|row| {
+            format!(
+                "{:9} {:20} claims {:>4} correct {:>3} c {:5} recall {:5} b {:6} {}",
+                row["defense"].as_str().unwrap(),
+                row["adversary"].as_str().unwrap(),
+                row["claims"],
+                row["correct"],
+                number(&row["confidence"]["value"]),
+                number(&row["recall"]),
+                number(&row["overhead"]["ratio"]),
+                if row["headline"] == true { "worst" } else { "" },
+            )
+        })
+        .collect();
+    insta::assert_snapshot!("evening_defended", rows.join("\n"));
+}
+
+#[test]
+fn the_json_is_of_its_schema_and_the_same_for_any_number_of_threads() {
+    let one = line(&format!("{EVENING} --mode all --format json --jobs 1")).ends(0);
+    let two = line(&format!("{EVENING} --mode all --format json --jobs 2")).ends(0);
+    assert!(one.out == two.out);
+    let verdict = one.json();
+    valid(&verdict, "verdict.schema.json");
+    assert_eq!(verdict["home"]["truth"], "labels");
+    assert_eq!(verdict["home"]["activities"], 41);
+    let defenses = stp_audit::defense::DEFENSES;
+    for row in defenses {
+        assert!(
+            rows(&verdict).iter().any(|of| of["defense"] == row.name),
+            "{}",
+            row.name
+        );
+    }
+    let headlines = rows(&verdict)
+        .into_iter()
+        .filter(|row| row["headline"] == true);
+    let worst = |name: &str| {
+        let mut of = headlines.clone().filter(|row| row["defense"] == name);
+        of.next()
+            .map(|row| row["confidence"]["value"].as_f64().unwrap())
+    };
+    assert!(worst("none").unwrap() > 0.8);
+    // Nobody outside a firewall sees anything.
+    assert_eq!(worst("firewall"), None);
+    assert!(worst("stp").unwrap() < worst("none").unwrap());
+}
+
+#[test]
+fn another_defense_moves_no_number_of_one() {
+    let alone = line(&format!("{EVENING} --mode stp --format json"))
+        .ends(0)
+        .json();
+    let among = line(&format!("{EVENING} --mode none,ilp,stp --format json"))
+        .ends(0)
+        .json();
+    let of_stp = |verdict: &Value| -> Vec<Value> {
+        rows(verdict)
+            .into_iter()
+            .filter(|row| row["defense"] == "stp")
+            .cloned()
+            .collect()
+    };
+    assert!(of_stp(&alone).len() > 10);
+    assert_eq!(of_stp(&alone), of_stp(&among));
+}
+
+#[test]
+fn gates_say_by_the_exit_code_whatever_the_format() {
+    let stp = "--mode stp --q 0.05 --trials 3";
+    for (limits, code, verdict) in [
+        ("", 0, "no limits set"),
+        (
+            "--max-confidence 1 --max-overhead 1000 --max-added-latency 1h",
+            0,
+            "within limits",
+        ),
+        ("--max-confidence 0.001", 1, "limit broken"),
+        ("--max-overhead 1.001", 1, "limit broken"),
+        (
+            "--max-confidence 1 --min-activities 1000",
+            5,
+            "inconclusive",
+        ),
+        ("--max-confidence 0.001 --exit-zero", 0, "limit broken"),
+    ] {
+        for format in ["table", "json", "md", "csv", "jsonl", "junit", "sarif"] {
+            let line = format!("{EVENING} {stp} {limits} --format {format}");
+            // The last of two stands.
+            let line = line.replacen(" --trials 3", "", 1);
+            let ran = words(&line, &[]).ends(code);
+            assert_eq!(
+                ran.err.is_empty(),
+                format == "table" || !limits.contains("001") && code != 5,
+                "{line}: {}",
+                ran.err
+            );
+            if format == "json" {
+                assert_eq!(ran.json()["verdict"], verdict, "{line}");
+                assert_eq!(ran.json()["exit_code"], code, "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_was_cut_passes_no_gate() {
+    let whole = std::fs::read(fixtures().join("evening-lan.pcapng")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.pcapng");
+    std::fs::write(&cut, &whole[..whole.len() - 7]).unwrap();
+    let typed = |more: &[&str]| {
+        let line =
+            "defend --labels evening-labels.csv --mode vpn --max-overhead 1000 --format json";
+        run(line
+            .split_whitespace()
+            .chain(more.iter().copied())
+            .chain([cut.to_str().unwrap()]))
+    };
+    let partial = typed(&[]).ends(5).json();
+    assert_eq!(partial["verdict"], "inconclusive");
+    assert_eq!(
+        typed(&["--allow-truncated"]).ends(0).json()["verdict"],
+        "within limits"
+    );
+}
+
+#[test]
+fn a_baseline_knows_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("baseline.json");
+    let file = file.to_str().unwrap();
+    let typed = |mode: &str, flag: &str| {
+        let line = "defend evening-lan.pcapng --labels evening-labels.csv --trials 3 --format json";
+        words(line, &["--mode", mode, flag, file])
+    };
+    typed("vpn", "--save-baseline").ends(0);
+    assert_eq!(
+        typed("vpn", "--baseline").ends(0).json()["verdict"],
+        "within limits"
+    );
+    let worse = typed("none,vpn", "--baseline").json();
+    assert!(
+        !worse["baseline"]["new"].as_array().unwrap().is_empty(),
+        "{worse}"
+    );
+}
+
+#[test]
+fn without_input_the_built_in_home_is_defended() {
+    let verdict = line("defend --duration 6h --mode none,vpn --trials 2 --format json")
+        .ends(0)
+        .json();
+    valid(&verdict, "verdict.schema.json");
+    assert_eq!(verdict["home"]["truth"], "generated");
+    assert_eq!(verdict["inputs"], Value::Array(vec![]));
+    let caveats = verdict["caveats"].to_string();
+    assert!(caveats.contains("synthetic"), "{caveats}");
+}
+
+#[test]
+fn a_home_is_learned_from_a_capture() {
+    let line = "defend --model-from evening-lan.pcapng --labels evening-labels.csv --duration 6h --mode none --format json";
+    let verdict = words(line, &[]).ends(0).json();
+    assert_eq!(verdict["home"]["truth"], "generated");
+    let devices = verdict["home"]["devices"].to_string();
+    assert!(devices.contains("belkin-wemo-switch"), "{devices}");
+}
+
+#[test]
+fn a_page_holds_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    let output = format!("html={}", page.display());
+    words(EVENING, &["--mode", "stp", "-o", &output]).ends(0);
+    let text = std::fs::read_to_string(page).unwrap();
+    assert!(
+        text.matches("<svg").count() > 5,
+        "{}",
+        text.matches("<svg").count()
+    );
+    for foreign in ["http-equiv", "<script src", "<link ", "<img "] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+}
+
+/// `score` of what `defend -w` wrote gives the numbers of `defend`, for every defense whose wire shows anything.
+#[test]
+fn what_was_written_is_scored_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    for home in ["evening-lan.pcapng", "evening-wan.pcapng"] {
+        for mode in ["none", "firewall-inside", "vpn", "ilp", "ilp-random", "stp"] {
+            let wire = folder.path().join("shaped.pcapng");
+            let truth = folder.path().join("truth.csv");
+            let (wire, truth) = (wire.to_str().unwrap(), truth.to_str().unwrap());
+            let first = "--trials 1 --labels evening-labels.csv --format json --mode";
+            let defended = words(
+                &format!("defend {first} {mode}"),
+                &[home, "-w", wire, "--labels-out", truth],
+            );
+            let defended = defended.ends(0).json();
+            let line = format!("score --format json --name {mode} --before {home}");
+            let scored = words(&line, &["--after", wire, "--labels", truth])
+                .ends(0)
+                .json();
+            valid(&scored, "verdict.schema.json");
+            let mut compared = 0;
+            for row in rows(&defended)
+                .into_iter()
+                .filter(|row| row["adversary"] != "count")
+            {
+                let same = |other: &&Value| {
+                    other["adversary"] == row["adversary"] && other["device"] == row["device"]
+                };
+                let other = rows(&scored).into_iter().find(same);
+                let other = other.unwrap_or_else(|| panic!("{home} {mode}: no row like {row}"));
+                // Of a home that is watched from the WAN, nobody could tell that somebody stood inside.
+                if home == "evening-lan.pcapng" || mode != "firewall-inside" {
+                    assert_eq!(row["vantage"], other["vantage"], "{home} {mode}");
+                }
+                for field in [
+                    "claims",
+                    "correct",
+                    "activities",
+                    "hit",
+                    "confidence",
+                    "recall",
+                    "precision_at",
+                    "activities_per_period",
+                    "genuine_periods_per_period",
+                    "c_min",
+                    "shuffled",
+                ] {
+                    assert_eq!(
+                        row[field], other[field],
+                        "{home} {mode} {} {}: {field}",
+                        row["adversary"], row["device"]
+                    );
+                }
+                assert_eq!(row["overhead"]["ratio"], other["overhead"]["ratio"]);
+                compared += 1;
+            }
+            assert!(compared > 10, "{home} {mode}");
+        }
+    }
+}
+
+#[test]
+fn tshark_counts_what_was_written() {
+    let tshark = std::process::Command::new("tshark")
+        .arg("--version")
+        .output();
+    if tshark.is_err() {
+        println!("skipped: tshark is absent");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let wire = folder.path().join("shaped.pcapng");
+    words(EVENING, &["--mode", "stp", "-w", wire.to_str().unwrap()]).ends(0);
+    let ours = line(&format!("infer {} --format json", wire.display()))
+        .ends(0)
+        .json();
+    let mut tshark = std::process::Command::new("tshark");
+    tshark
+        .args(["-n", "-q", "-z", "io,stat,0", "-r"])
+        .arg(&wire);
+    let output = tshark.output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let packets = ours["census"]["read"].as_u64().unwrap();
+    let bytes = ours["census"]["ip_bytes"].as_u64().unwrap();
+    assert!(packets > 10_000);
+    let is_row = |line: &&str| {
+        line.contains(&format!("| {packets} |")) && line.contains(&format!("| {bytes} |"))
+    };
+    assert!(
+        text.lines().any(|line| is_row(&line)),
+        "{packets} {bytes}\n{text}"
+    );
+}
+
+#[test]
+fn a_sweep_is_a_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("curve.svg");
+    let output = format!("svg={}", svg.display());
+    let line =
+        "sweep --device wemo --p 0.01 --q 0,0.01,1 --trials 5 --duration 2000s --format json";
+    let one = words(line, &["--jobs", "1", "-o", &output]).ends(0);
+    let two = words(line, &["--jobs", "2"]).ends(0);
+    assert!(one.out == two.out);
+    valid(&one.json(), "sweep.schema.json");
+    assert_eq!(one.json()["points"].as_array().unwrap().len(), 3);
+    assert!(std::fs::read_to_string(svg).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn checks_are_one_verdict_with_the_worst_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["evening-lan.pcapng", "evening-labels.csv"] {
+        std::fs::copy(fixtures().join(file), folder.path().join(file)).unwrap();
+    }
+    let good = "[[check]]\nname = \"cheap\"\ninput = \"evening-lan.pcapng\"\nlabels = \"evening-labels.csv\"\nmode = \"vpn\"\nmax-overhead = 1000.0\n";
+    let bad = good
+        .replace("cheap", "hidden")
+        .replace("max-overhead = 1000.0", "max-confidence = 0.01");
+    let lost = good
+        .replace("cheap", "lost")
+        .replace("evening-lan", "nowhere");
+    let check = |text: &str| {
+        let path = folder.path().join("stp-audit.toml");
+        std::fs::write(&path, text).unwrap();
+        // From elsewhere: paths are the file's.
+        words("check --format json", &["--config", path.to_str().unwrap()])
+    };
+    let one = check(good).ends(0).json();
+    assert_eq!(
+        (&one["verdict"], &one["command"]),
+        (&"within limits".into(), &"check".into())
+    );
+    valid(&one, "verdict.schema.json");
+    let both = check(&format!("{good}\n{bad}")).ends(1).json();
+    valid(&both, "verdict.schema.json");
+    let gates: Vec<String> = both["gates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gate| {
+            format!(
+                "{} {}",
+                gate["defense"].as_str().unwrap(),
+                gate["status"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(gates, ["cheap: vpn pass", "hidden: vpn fail"]);
+    let three = check(&format!("{good}\n{bad}\n{lost}")).ends(3);
+    assert!(three.json()["caveats"]
+        .to_string()
+        .contains("lost could not be run"));
+    assert!(three.err.contains("hidden: vpn"), "{}", three.err);
+}
+
+#[test]
+fn the_demo_shows_the_whole_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program()
+        .arg("demo")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let ran = Run::of(output).ends(0);
+    assert!(ran.out.lines().next().unwrap().contains("synthetic"));
+    let typed: Vec<&str> = ran
+        .out
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .collect();
+    assert_eq!(typed.len(), 3, "{typed:?}");
+    assert!(ran.out.contains("Belkin WeMo Switch"));
+    assert!(folder.path().join("report.html").exists());
+    // What is echoed can be pasted.
+    let pasted = program()
+        .args(typed[0].split_whitespace().skip(1))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let pasted = Run::of(pasted).ends(0);
+    assert!(ran.out.contains(&pasted.out));
+}
+
+/// A pipe cannot be read twice: it is read once, and gives what the file gives.
+#[test]
+fn a_pipe_is_read_once() {
+    let typed = "--labels evening-labels.csv --mode none --format json";
+    let of_file = words(
+        "defend evening-lan.pcapng",
+        &typed.split(' ').collect::<Vec<_>>(),
+    );
+    let bytes = std::fs::read(fixtures().join("evening-lan.pcapng")).unwrap();
+    let of_pipe = program()
+        .args(["defend", "-"])
+        .args(typed.split(' '))
+        .write_stdin(bytes)
+        .output();
+    let of_pipe = Run::of(of_pipe.unwrap()).ends(0).json();
+    assert_eq!(of_pipe["results"], of_file.ends(0).json()["results"]);
+    assert_eq!(of_pipe["inputs"], serde_json::json!(["-"]));
+}
