@@ -257,9 +257,12 @@ impl Fit {
                 let busy: f64 = spans.iter().map(|span| span.duration().as_secs_f64()).sum();
                 let lasted = self.stream.durations.iter().map(Duration::as_secs_f64);
                 let (cover_s, cover_periods) = self.law.means(self.period);
+                let uses = (self.stream.durations.len() as f64).max(1.0);
+                let periods = lasted.clone().map(|s| (s / period_s).ceil().max(1.0));
                 Promise::PerSecond(Renewal {
                     activity: self.p,
-                    activity_s: lasted.sum::<f64>() / (self.stream.durations.len() as f64).max(1.0),
+                    activity_periods: periods.sum::<f64>() / uses,
+                    activity_s: lasted.sum::<f64>() / uses,
                     period_s,
                     rule: settings.rule,
                     cover_s,

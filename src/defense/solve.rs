@@ -5,9 +5,10 @@
 //! activity and T of a period:
 //! - a period that begins out of silence is begun by cover with chance a = q(1-p) / (p + q(1-p)), and no activity comes
 //!   under it with chance a (1-p)^T;
-//! - an activity is running at its end with chance u = d / (d + (1-p)/p); cover goes on there with chance v: of phantom
-//!   activities of mean length d' with 1 - (1-q)^d', under the paper's rule because whole periods of it are left or another
-//!   draw says so. So another period follows with chance e = 1 - (1-u)(1-v);
+//! - an activity is running at its end with chance u, of which d / (d + (1-p)/p) because another began; cover goes on there
+//!   with chance v, because a draw said so: of phantom activities of mean length d' with 1 - (1-q)^d', under the paper's
+//!   rule with q. Either goes on as well with 1 - 1/n where it began the padding and takes n periods on average. So another
+//!   period follows with chance e = 1 - (1-u)(1-v);
 //! - c = (1-e) (1 - a (1-p)^T) + u + (1-u) v (1 - (1-p)^T), and stretches last T / (1-e) on average, with (1-h) / h between
 //!   them, h = p + q - pq.
 //!
@@ -36,6 +37,8 @@ pub(super) struct Renewal {
     pub(super) activity: Probability,
     /// d in seconds.
     pub(super) activity_s: f64,
+    /// How many periods an activity takes on average.
+    pub(super) activity_periods: f64,
     /// T in seconds.
     pub(super) period_s: f64,
     pub(super) rule: ExtensionRule,
@@ -96,12 +99,17 @@ impl Renewal {
             true => q * (1.0 - p) / begins,
             false => 0.0,
         };
-        let u = busy(p, self.activity_s);
-        let v = match self.rule {
+        // What began this padding may be longer than T itself.
+        let goes_on = |begun: f64, periods: f64| begun * (1.0 - 1.0 / periods.max(1.0));
+        let u = 1.0
+            - (1.0 - busy(p, self.activity_s))
+                * (1.0 - goes_on(1.0 - by_cover, self.activity_periods));
+        let again = match self.rule {
             // Some draw of the last d seconds said yes; with q = 1 the one right at the end does, however short d is.
             ExtensionRule::Phantom => 1.0 - (1.0 - q).powf(self.cover_s.max(1e-9)),
-            ExtensionRule::Paper => q + (1.0 - q) * by_cover * (1.0 - 1.0 / self.cover_periods),
+            ExtensionRule::Paper => q,
         };
+        let v = 1.0 - (1.0 - again) * (1.0 - goes_on(by_cover, self.cover_periods));
         if begins <= 0.0 {
             return Expected {
                 carried: self.idle_rate * self.seconds,
@@ -253,6 +261,7 @@ mod tests {
         Renewal {
             activity: chance(0.01),
             activity_s: 11.0,
+            activity_periods: 1.0,
             period_s: 15.0,
             rule,
             cover_s: 11.0,
