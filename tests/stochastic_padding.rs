@@ -6,6 +6,8 @@ use std::time::Duration;
 use stp_audit::defense::settings::{Durations, Padding, Settings, TimeModel};
 use stp_audit::defense::{find, DEFENSES};
 use stp_audit::flow::key::Endpoint;
+use stp_audit::model::generate;
+use stp_audit::model::home::HomeModel;
 use stp_audit::packet::dissect::Protocol;
 use stp_audit::stp::shaper::ExtensionRule;
 use stp_audit::threat::{Defense, ShapedTrace};
@@ -146,6 +148,33 @@ fn run_lengths_tell_under_the_papers_rule_and_not_under_ours() {
             (phantom - expected).abs() < 0.05,
             "p {p}: {phantom}, {expected}"
         );
+    }
+}
+
+/// Of devices whose uses are over before their last bytes have gone, as a bulb's single burst: cover that lasts only as long
+/// as uses do would be extended less often than they are.
+#[test]
+fn bytes_that_still_wait_do_not_tell_either() {
+    for mut device in HomeModel::built_in().devices {
+        let id = device.model.id.clone();
+        // A heartbeat that still waits extends padding as well, be it cover or not.
+        device.model.background = None;
+        let home = HomeModel {
+            devices: Vec::new(),
+            ..HomeModel::single_device()
+        };
+        let p = Probability::new(0.002).unwrap();
+        let home = home.with(device.model, p);
+        let trace = generate(&home, 1_500_000, &mut ChaCha8Rng::seed_from_u64(5));
+        let settings = Settings {
+            padding: q(0.01),
+            ..Settings::default()
+        };
+        let share = long_runs_genuine(&settings, &trace);
+        // Of two that began independently, at least one genuine.
+        let expected = 1.0 - (1.0f64 - 0.002 / 0.012).powi(2);
+        println!("{id}: {share:.3} of long runs are genuine, {expected:.3} expected");
+        assert!((share - expected).abs() < 0.1, "{id}: {share} {expected}");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! What is automatic is worked out from the trace, as the paper's simulator "knows the set of replayed user activities"
 //! (section 6.2):
-//! - T: the longest activity times a margin, in whole seconds, at least one;
+//! - T: the longest activity, until its last byte has gone ([`super::service`]), times a margin, in whole seconds, at least
+//!   one;
 //! - R_u and R_d: most bytes in any second of any activity times a margin, times what cells add to them, and at least two
 //!   cells a second, so that nothing waits long for one;
 //! - cells: of the size, in 128 to 1000 bytes, at which R_u + R_d comes out least: large cells waste little on headers, small
@@ -49,22 +50,14 @@ pub(super) struct Fit {
 /// Nothing to work out automatic settings from, or a result out of range.
 pub(super) fn fit(settings: &Settings, trace: &Trace, stream: Stream) -> Result<Fit, DefenseError> {
     let period = period_for(settings, &stream)?;
-    let given = [settings.rate_up, settings.rate_down];
-    if given.contains(&None) && stream.spans.is_empty() {
-        return Err(DefenseError::NoActivity { what: "rates" });
-    }
-    let loads = stream.peaks.map(|peak| peak as f64 * settings.rate_margin);
-    let cell_bytes = settings
-        .cell_bytes
-        .unwrap_or_else(|| cell_for(given, loads));
+    let (rates, cell_bytes) =
+        wanted(settings, &stream).ok_or(DefenseError::NoActivity { what: "rates" })?;
     let start = match settings.rates {
         Rates::Fixed => 1.0,
         Rates::Lowering { start, .. } => start,
     };
     let one_way = |way: usize| {
-        let given = given.get(way).copied().flatten();
-        let load = loads.get(way).copied().unwrap_or(0.0);
-        let wanted = given.map_or_else(|| rate_for(load, cell_bytes), Rate::bytes_per_s) * start;
+        let wanted = rates.get(way).copied().unwrap_or(0.0) * start;
         let range = || DefenseError::Range {
             what: "a rate",
             got: format!("{wanted} B/s"),
@@ -114,6 +107,25 @@ pub(super) fn fit(settings: &Settings, trace: &Trace, stream: Stream) -> Result<
     };
     fit.ends_in_time(trace)?;
     Ok(fit)
+}
+
+/// R_u and R_d on the wire, in bytes a second, before they are made whole cells a period, and the size of cells; `None`
+/// where rates are automatic and there is nothing to work them out from.
+pub(super) fn wanted(settings: &Settings, stream: &Stream) -> Option<([f64; 2], u32)> {
+    let given = [settings.rate_up, settings.rate_down];
+    if given.contains(&None) && stream.spans.is_empty() {
+        return None;
+    }
+    let loads = stream.peaks.map(|peak| peak as f64 * settings.rate_margin);
+    let cell_bytes = settings
+        .cell_bytes
+        .unwrap_or_else(|| cell_for(given, loads));
+    let one_way = |way: usize| {
+        let given = given.get(way).copied().flatten();
+        let load = loads.get(way).copied().unwrap_or(0.0);
+        given.map_or_else(|| rate_for(load, cell_bytes), Rate::bytes_per_s)
+    };
+    Some(([one_way(0), one_way(1)], cell_bytes))
 }
 
 /// T.
@@ -243,10 +255,11 @@ impl Fit {
             TimeModel::PerSecond => {
                 let spans = &self.stream.spans;
                 let busy: f64 = spans.iter().map(|span| span.duration().as_secs_f64()).sum();
+                let lasted = self.stream.durations.iter().map(Duration::as_secs_f64);
                 let (cover_s, cover_periods) = self.law.means(self.period);
                 Promise::PerSecond(Renewal {
                     activity: self.p,
-                    activity_s: busy / (spans.len() as f64).max(1.0),
+                    activity_s: lasted.sum::<f64>() / (self.stream.durations.len() as f64).max(1.0),
                     period_s,
                     rule: settings.rule,
                     cover_s,

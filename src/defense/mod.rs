@@ -7,6 +7,7 @@ mod fit;
 pub mod framing;
 pub mod ilp;
 pub mod none;
+mod service;
 pub mod settings;
 mod solve;
 pub mod stp;

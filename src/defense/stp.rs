@@ -9,6 +9,7 @@
 //! a period if need be, unless something still waits.
 
 use super::fit::{fit, Fit};
+use super::service::serve;
 use super::settings::{
     DefenseError, Padding, Rates, Scope, Settings, TimeModel, Trigger, ENTRIES_AT_MOST,
     PACKETS_AT_MOST,
@@ -64,7 +65,8 @@ pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, Defe
         (settings.period, settings.rate_up, settings.rate_down),
         (Some(_), Some(_), Some(_))
     ) && matches!(settings.padding, Padding::Q(_));
-    let streams = measure(trace, settings);
+    let mut streams = measure(trace, settings);
+    serve(trace, settings, &mut streams);
     let mut of_stream = vec![None; streams.len()];
     let mut fits = Vec::new();
     let (mut packets, mut periods) = (trace.packets.len() as f64, 0.0);

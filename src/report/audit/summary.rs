@@ -3,8 +3,11 @@
 use super::rows;
 use crate::report::human::{self, bytes, counted, decimals, line, listed};
 use crate::verdict::{Outcome, Verdict};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// What the rows about all devices together are called.
+const ALL: &str = "all";
 /// Names of what does not work any more that are listed.
 const BROKEN: usize = 6;
 /// Findings of a kind that are listed.
@@ -43,14 +46,15 @@ pub fn truth(verdict: &Verdict) -> Option<&'static str> {
 /// The controls: what shuffled marks and the undefended trace give, and who tells days apart.
 pub fn controls(verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
-    for row in &verdict.results {
+    for row in verdict.results.iter().filter(|row| row.device == ALL) {
         if let Some(s) = row.shuffled {
-            let tells = match s.low <= 1.0 && 1.0 <= s.high {
-                true => "as it must be where marks tell nothing",
-                false => "which is not 1: something besides the marks tells genuine from cover",
+            let tells = match (s.low <= 1.0, 1.0 <= s.high) {
+                (true, true) => "as it must be where claims know nothing but where padding is",
+                (false, _) => "above 1: something besides padding itself tells genuine from cover",
+                (_, false) => "below 1: what these claims go by misleads",
             };
             lines.push(format!(
-                "Control, marks shuffled among padded periods: {}: confidence {} %, lift {} [{}-{}], {tells}.",
+                "Control, genuine marks shuffled among padded periods: {}: confidence {} %, lift {} [{}-{}], {tells}.",
                 who(row),
                 decimals(s.confidence * 100.0, 1),
                 decimals(s.lift, 2),
@@ -70,16 +74,11 @@ pub fn controls(verdict: &Verdict) -> Vec<String> {
             rows::confidence(row)
         ));
     }
-    for row in &verdict.results {
-        if let Some(auc) = row.auc {
-            lines.push(format!(
-                "{}: tells days at home from days away with an area under the curve of {} [{}-{}]; 0.5 is guessing.",
-                who(row),
-                decimals(auc.value, 2),
-                decimals(auc.low, 2),
-                decimals(auc.high, 2),
-            ));
-        }
+    if verdict.results.iter().any(|row| row.auc.is_some()) {
+        lines.push(
+            "AUC: the chance to tell a day at home from a day away, over trials; 0.5 is guessing."
+                .to_owned(),
+        );
     }
     lines
 }
@@ -103,10 +102,8 @@ pub fn broken(verdict: &Verdict) -> Vec<String> {
 /// What steered the audit and each defense, a line each.
 pub fn parameters(verdict: &Verdict) -> Vec<String> {
     let told = |name: &str, map: &std::collections::BTreeMap<String, serde_json::Value>| {
-        let pairs = map.iter().map(|(name, value)| match value {
-            serde_json::Value::String(text) => format!("{} {}", line(name), line(text)),
-            value => format!("{} {}", line(name), line(&value.to_string())),
-        });
+        let pairs = map.iter();
+        let pairs = pairs.map(|(name, value)| format!("{} {}", line(name), line(&short(value))));
         let pairs: Vec<String> = pairs.collect();
         format!("{name}: {}.", pairs.join(", "))
     };
@@ -126,6 +123,35 @@ pub fn parameters(verdict: &Verdict) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A parameter as people read it: numbers to four digits, what differs by device as `device number`.
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(number) if number.fract() != 0.0 && number != 0.0 => {
+                let whole = number.abs().log10().floor() as i32;
+                let places = usize::try_from(3 - whole).unwrap_or(0);
+                let text = decimals(number, places);
+                match text.contains('.') {
+                    true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                    false => text,
+                }
+            }
+            _ => number.to_string(),
+        },
+        Value::Object(of) => {
+            let each = of
+                .iter()
+                .map(|(name, value)| format!("{name} {}", short(value)));
+            format!("({})", each.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(all) => {
+            format!("({})", all.iter().map(short).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// How the findings differ from the baseline's, a line a kind.

@@ -1,4 +1,7 @@
-//! A verdict for people at a terminal: a row for each defense, adversary and device, then controls, caveats and gates.
+//! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
+//!
+//! Of a home with several devices all are told together: seven defenses, five adversaries and a dozen devices are more rows
+//! than anybody reads. The other formats have a row for each device.
 
 use super::rows::{cells, number, status};
 use super::summary;
@@ -8,6 +11,8 @@ use crate::report::style::{Paint, Style};
 use crate::verdict::{Status, Verdict};
 use std::io::{self, Write};
 
+/// What the rows about all devices together are called.
+const ALL: &str = "all";
 /// Before the defense of the rows that limits are held against.
 const MARK: &str = "* ";
 const NO_MARK: &str = "  ";
@@ -19,6 +24,12 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     let mut tell = |paint: Paint, text: &str| writeln!(out, "{}", style.paint(paint, text));
     if verdict.results.iter().any(|row| row.headline) {
         tell(Paint::Faint, &format!("{MARK}{}", summary::MARKED))?;
+    }
+    if verdict.home.devices.len() > 1 {
+        tell(
+            Paint::Faint,
+            "Each device by itself: --format csv, json or md.",
+        )?;
     }
     if let Some(text) = summary::truth(verdict) {
         tell(Paint::Doubt, text)?;
@@ -60,7 +71,12 @@ fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<(
         ("ACT/PERIOD", Align::Right),
         ("THEORY C, B", Align::Right),
     ]);
-    for row in &verdict.results {
+    let several = verdict.home.devices.len() > 1;
+    for row in verdict
+        .results
+        .iter()
+        .filter(|row| !several || row.device == ALL)
+    {
         let (mark, paint) = match row.headline {
             true => (MARK, Paint::Known),
             false => (NO_MARK, Paint::Faint),
