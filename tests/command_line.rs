@@ -466,23 +466,3 @@ fn a_terminal_gets_colours_and_lines_that_fit_and_no_color_is_heeded() {
     let widest = table.map(|line| line.trim_end().chars().count()).max();
     assert!(widest <= Some(80), "{widest:?}\n{plain}");
 }
-
-/// Completions and pages come from the one definition: every command is in them.
-#[test]
-fn completions_know_every_command() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = line(&format!("completions {shell}")).ends(0).out;
-        for word in [
-            "infer",
-            "defend",
-            "score",
-            "sweep",
-            "check",
-            "demo",
-            "max-confidence",
-            "save-baseline",
-        ] {
-            assert!(script.contains(word), "{shell}: {word}");
-        }
-    }
-}

@@ -1,6 +1,7 @@
 //! Who attacks, and the limits a defense must keep, for `defend` and `score`.
 
 use super::values::{adversary, duration, AdversaryChoice};
+use crate::adversary::ADVERSARIES;
 use crate::verdict::gates::Limits;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -10,8 +11,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Adversaries")]
 pub struct AdversaryArgs {
-    /// Adversaries to try (repeat, or a list): threshold, every-padded-period, run-length, device-rate, count, or all
-    #[arg(long, value_delimiter = ',', default_value = "all", value_name = "LIST", value_parser = adversary)]
+    /// Adversaries to try.
+    #[arg(help = adversaries_help(), long, value_delimiter = ',', default_value = "all", value_name = "LIST", value_parser = adversary)]
     pub adversary: Vec<AdversaryChoice>,
 }
 
@@ -74,6 +75,14 @@ impl GateArgs {
             .with_min_activities(self.min_activities)
             .map_err(|e| e.to_string())
     }
+}
+
+fn adversaries_help() -> String {
+    let names: Vec<&str> = ADVERSARIES.iter().map(|row| row.name).collect();
+    format!(
+        "Adversaries to try (repeat, or a list): {}, or all",
+        names.join(", ")
+    )
 }
 
 fn number(text: &str) -> Result<f64, String> {

@@ -6,6 +6,8 @@ use super::values::{
 use crate::defense::settings::{
     Durations, ExtensionRule, Padding, Rates, Scope, Settings, Shape, TimeModel, Trigger, Tunnel,
 };
+use crate::defense::DEFENSES;
+use crate::stp::DECISIONS;
 use crate::units::{Probability, Rate};
 use clap::Args;
 use std::time::Duration;
@@ -14,8 +16,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Defenses")]
 pub struct DefenseArgs {
-    /// Defenses to try (repeat, or a list): none, firewall, firewall-inside, vpn, ilp, ilp-random, stp, or all
-    #[arg(long, value_delimiter = ',', default_value = "all", value_name = "LIST", value_parser = defense)]
+    /// Defenses to try.
+    #[arg(help = modes_help(), long, value_delimiter = ',', default_value = "all", value_name = "LIST", value_parser = defense)]
     pub mode: Vec<DefenseChoice>,
     /// q: the chance of padding where there is no activity [default: the knee of the trade-off]
     #[arg(
@@ -31,7 +33,7 @@ pub struct DefenseArgs {
     /// Solve q so that the padded traffic comes to this in 30 days, as 10GB/month
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true, group = "padding", value_parser = data_cap)]
     pub data_cap: Option<f64>,
-    /// T: how long padding lasts, 1ms to 365d [default: from the longest activity]
+    /// T: how long padding lasts, 1ms to 8760h [default: from the longest activity]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = positive)]
     pub period: Option<Duration>,
     /// R_u: upload rate while padded, as 40KB/s [default: from the highest rate of an activity]
@@ -49,8 +51,8 @@ pub struct DefenseArgs {
     /// Bytes of each packet while padded, 64 to 65535 [default: from the rates]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(64..=65_535))]
     pub cell: Option<u32>,
-    /// The decision function: bernoulli
-    #[arg(long, default_value = "bernoulli", value_name = "NAME", value_parser = decision)]
+    /// The decision function.
+    #[arg(help = decisions_help(), long, default_value = "bernoulli", value_name = "NAME", value_parser = decision)]
     pub decision: String,
     /// How time is cut into draws: second (section 6.2 of the paper) or grid (section 6.1)
     #[arg(long, default_value = "second", value_name = "HOW", value_parser = model)]
@@ -119,8 +121,22 @@ impl DefenseArgs {
     }
 }
 
+/// One list feeds everything: a new defense is in the help from the day it exists.
+fn modes_help() -> String {
+    let names: Vec<&str> = DEFENSES.iter().map(|row| row.name).collect();
+    format!(
+        "Defenses to try (repeat, or a list): {}, or all",
+        names.join(", ")
+    )
+}
+
+fn decisions_help() -> String {
+    let names: Vec<&str> = DECISIONS.iter().map(|row| row.name).collect();
+    format!("The decision function: {}", names.join(", "))
+}
+
 fn decision(text: &str) -> Result<String, String> {
-    let names: Vec<&str> = crate::stp::DECISIONS.iter().map(|row| row.name).collect();
+    let names: Vec<&str> = DECISIONS.iter().map(|row| row.name).collect();
     match crate::stp::find(text) {
         Some(row) => Ok(row.name.to_owned()),
         None => Err(format!("there is {}", names.join(", "))),
