@@ -118,12 +118,13 @@ pub fn verdict(
 pub fn parameters(
     capture: &CaptureArgs,
     detect: &DetectArgs,
+    source: Source,
     keep_local: bool,
 ) -> anyhow::Result<BTreeMap<String, Value>> {
     let told = watching(detect)?.detector;
     let mut all = BTreeMap::new();
     let mut say = |name: &str, value: Value| all.insert(name.to_owned(), value);
-    say("tolerance_s", json!(detect.tolerance.as_secs_f64()));
+    say("tolerance_s", json!(detect.of_truth(source).as_secs_f64()));
     say("bin_s", json!(detect.bin.as_secs_f64()));
     say("sigma", json!(told.sigma));
     say("weak_sigma", json!(told.effective_weak_sigma()));

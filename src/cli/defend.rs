@@ -75,13 +75,18 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         trials: args.runs.trials,
         seed: common.seed,
         jobs: common.jobs.map(usize::from),
-        tolerance: args.detect.tolerance,
+        tolerance: args.detect.of_truth(ground.trace.source),
     };
     let results = auditing::watch("trials", common, |progress| {
         run_with(&audit, &watching, progress)
     })?;
 
-    let mut parameters = parameters(&args.capture, &args.detect, args.keep_local)?;
+    let mut parameters = parameters(
+        &args.capture,
+        &args.detect,
+        ground.trace.source,
+        args.keep_local,
+    )?;
     parameters.insert("trials".into(), json!(args.runs.trials));
     let mut verdict =
         auditing::verdict("defend", &ground, &adversaries, results, parameters, common);

@@ -65,7 +65,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             &mut activities,
             device_of,
             window,
-            args.activity.detect.tolerance,
+            args.activity.detect.of_labels(),
         )
     });
     if let Some(path) = &args.rates {

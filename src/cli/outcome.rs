@@ -160,7 +160,7 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
         count_silent: told.count_silent,
         ignore_periodic: told.ignore_periodic,
         window_s: told.window.map(seconds),
-        tolerance_s: seconds(args.activity.detect.tolerance),
+        tolerance_s: seconds(args.activity.detect.of_labels()),
         filter: args.capture.filter.clone(),
         home: args.capture.home.iter().map(ToString::to_string).collect(),
         fingerprints: found.catalog.len(),

@@ -48,7 +48,7 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         &args.name,
         &adversaries,
         common.seed,
-        args.detect.tolerance,
+        args.detect.of_truth(before.trace.source),
         &watching,
     );
 
@@ -67,7 +67,12 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
             .caveats
             .push("how flows are shaped was read off the wire, as no capture tells it".into());
     }
-    let mut parameters = parameters(&args.capture, &args.detect, args.keep_local)?;
+    let mut parameters = parameters(
+        &args.capture,
+        &args.detect,
+        ground.trace.source,
+        args.keep_local,
+    )?;
     parameters.insert("before".into(), json!(args.before));
     parameters.insert("after".into(), json!(args.after));
     let mut verdict =

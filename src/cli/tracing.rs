@@ -102,7 +102,7 @@ pub fn trace(
                 &claims,
                 |name| named(&inventory, name),
                 window,
-                detect.tolerance,
+                detect.of_labels(),
                 &mut caveats,
             ),
             Source::Labels,

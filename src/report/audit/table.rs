@@ -1,6 +1,6 @@
 //! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
 //!
-//! Of a home with several devices all are told together: seven defenses, five adversaries and a dozen devices are more rows
+//! The devices of a home are told together: seven defenses, five adversaries and a dozen devices are more rows
 //! than anybody reads. The other formats have a row for each device.
 
 use super::rows::{cells, number, status};
@@ -71,12 +71,7 @@ fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<(
         ("ACT/PERIOD", Align::Right),
         ("THEORY C, B", Align::Right),
     ]);
-    let several = verdict.home.devices.len() > 1;
-    for row in verdict
-        .results
-        .iter()
-        .filter(|row| !several || row.device == ALL)
-    {
+    for row in verdict.results.iter().filter(|row| row.device == ALL) {
         let (mark, paint) = match row.headline {
             true => (MARK, Paint::Known),
             false => (NO_MARK, Paint::Faint),
