@@ -46,7 +46,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
                 "--labels tell of a capture: name one as INPUT, or by --model-from",
             ));
         }
-        true => (HomeModel::built_in(), Vec::new(), None),
+        true => (example(&args.home.example), Vec::new(), None),
         false => {
             let at_home = AtHome::of(args.keep_local);
             let from = &args.home.model_from;
@@ -61,7 +61,8 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
     };
     let length = args.home.duration.unwrap_or(A_DAY);
     let trace = lived(&home, length, args.home.p, common.seed)?;
-    caveats.push(format!("{}: no real traffic is in it", home.name));
+    // What a synthetic home is, every report says; which one, this.
+    caveats.push(home.name.clone());
     Ok(Ground {
         trace,
         inputs: Vec::new(),
@@ -69,6 +70,13 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         read,
         caveats,
     })
+}
+
+/// A home that comes with the program, by its name; the built-in one where there is none of that name.
+fn example(name: &str) -> HomeModel {
+    let homes = HomeModel::all().into_iter();
+    let mut of_name = homes.filter(|home| home.id == name);
+    of_name.next().unwrap_or_else(HomeModel::built_in)
 }
 
 /// A trace of the home that the program carries.

@@ -6,6 +6,7 @@ use super::capture::CaptureArgs;
 use super::defense::DefenseArgs;
 use super::output::VerdictOutputArgs;
 use super::values::long;
+use crate::model::HomeModel;
 use crate::units::Probability;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -77,6 +78,10 @@ pub struct RunArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Made-up home")]
 pub struct HomeArgs {
+    /// Which made-up home: built-in, or one of those in which a VPN fails: single-device, sparse-activity,
+    /// dominating-device (section 5.2 of the paper)
+    #[arg(long, value_name = "NAME", default_value = "built-in", conflicts_with_all = ["inputs", "model_from"], value_parser = example)]
+    pub example: String,
     /// Learn the devices of a made-up home from a capture (repeat); --labels tells when they were used
     #[arg(long, value_name = "CAPTURE", value_hint = ValueHint::FilePath, conflicts_with = "inputs")]
     pub model_from: Vec<PathBuf>,
@@ -91,4 +96,16 @@ pub struct HomeArgs {
     /// Length of a made-up trace [default: 1d]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "inputs", value_parser = long)]
     pub duration: Option<Duration>,
+}
+
+/// The name of a home that comes with the program.
+fn example(text: &str) -> Result<String, String> {
+    let homes = HomeModel::all();
+    match homes.iter().find(|home| home.id == text) {
+        Some(home) => Ok(home.id.clone()),
+        None => {
+            let known: Vec<&str> = homes.iter().map(|home| home.id.as_str()).collect();
+            Err(format!("there are {}", known.join(", ")))
+        }
+    }
 }
