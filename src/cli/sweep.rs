@@ -7,14 +7,18 @@ use crate::cli::homes::models;
 use crate::model::DeviceModel;
 use crate::report::{deliver, Plan};
 use crate::sweep::{run as compute, Sweep};
+use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &SweepArgs, common: &Common) -> anyhow::Result<Exit> {
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
-    let all = args.device.is_empty() && args.model_from.is_empty();
+    let all = args.device.is_empty() && args.model_from.is_empty() && args.model.is_empty();
     let asked = |model: &DeviceModel| all || args.device.contains(&model.id);
     let mut devices: Vec<DeviceModel> =
         DeviceModel::published().into_iter().filter(asked).collect();
+    for path in &args.model {
+        devices.push(model(path)?);
+    }
     let mut read = None;
     let mut caveats = Vec::new();
     if !args.model_from.is_empty() {
@@ -42,4 +46,15 @@ pub fn run(args: &SweepArgs, common: &Common) -> anyhow::Result<Exit> {
         (Some(_), _) => Exit::Partial,
         _ => Exit::Done,
     })
+}
+
+/// A device model of a file.
+fn model(path: &Path) -> anyhow::Result<DeviceModel> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        usage(format!(
+            "{name}: {error}; --model takes a device model as TOML, --model-from a capture"
+        ))
+    })?;
+    DeviceModel::of_toml(&text, &name).map_err(|error| usage(error.to_string()))
 }

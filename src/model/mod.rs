@@ -6,6 +6,7 @@
 pub mod arrivals;
 pub mod built_in;
 pub mod device;
+pub mod file;
 pub mod generate;
 pub mod home;
 pub mod published;
@@ -13,6 +14,7 @@ pub mod recorded;
 
 pub use arrivals::Geometric;
 pub use device::{Background, DeviceModel, Recorded, RecordedPacket};
+pub use file::ModelFileError;
 pub use generate::generate;
 pub use home::{HomeModel, Resident};
 pub use recorded::ModelError;
