@@ -11,7 +11,7 @@ BUILT = $(or $(CARGO_TARGET_DIR),target)/release/stp-audit
 help:
 	@echo 'make demo      build, and run stp-audit infer on a capture that comes with it'
 	@echo 'make test      all tests'
-	@echo 'make bench     the speed and memory of stp-audit beside its peers; about half an hour'
+	@echo 'make bench     every script of benches/: speed and memory of stp-audit beside its peers; half an hour and more'
 	@echo 'make man       render man/ anew from the command line'
 	@echo 'make fixtures  make fixtures/ anew from its recipe, tests/recipe'
 	@echo 'make install   program, man pages and completions under PREFIX ($(PREFIX))'
@@ -28,7 +28,7 @@ test:
 	$(CARGO) test --locked --lib --bins --examples --tests
 
 bench:
-	benches/peers.sh
+	set -e; for script in benches/*.sh; do echo; echo "$$script"; $$script; done
 
 man:
 	@.ci/setup gcc libpcap-dev
