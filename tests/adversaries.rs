@@ -15,7 +15,7 @@ use stp_audit::packet::dissect::Protocol;
 use stp_audit::threat::*;
 use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
 use stp_audit::units::{Direction, Rate, Span, Timestamp, NANOS};
-use stp_audit::verdict::Outcome;
+use stp_audit::verdict::{Latency, Outcome};
 
 /// T of the camera: just above its longest activity.
 const PERIOD: i64 = 16;
@@ -619,6 +619,8 @@ fn a_black_box_scores_as_its_defense_did() {
         let bare = |rows: &[Outcome]| -> Vec<Outcome> {
             let bare = |row: &Outcome| Outcome {
                 parameters: BTreeMap::new(),
+                // Of a black box unknown.
+                added_latency_ms: Latency::default(),
                 ..row.clone()
             };
             rows.iter().map(bare).collect()

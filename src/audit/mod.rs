@@ -12,7 +12,7 @@ use crate::adversary::recover::recover;
 use crate::adversary::{Row, Settings};
 use crate::threat::{Cost, Defense, Observation, ShapedTrace};
 use crate::trace::Trace;
-use crate::verdict::Outcome;
+use crate::verdict::{Latency, Outcome};
 use outcome::{outcomes, About};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,5 +175,12 @@ pub fn score_with(
         foretold: Default::default(),
         seed,
     };
-    outcomes(&about, &ground, &[trial])
+    let known = outcomes(&about, &ground, &[trial]);
+    known
+        .into_iter()
+        .map(|row| Outcome {
+            added_latency_ms: Latency::UNKNOWN,
+            ..row
+        })
+        .collect()
 }

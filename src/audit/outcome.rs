@@ -102,17 +102,25 @@ pub fn outcomes(about: &About, ground: &Ground, trials: &[Trial]) -> Vec<Outcome
     rows
 }
 
-/// The worst adversary of a defense is the one whose confidence is surely high: the highest lower end of the interval, so
-/// that one lucky claim in one is no headline beside ninety in a hundred. The first of equals.
+/// Claims that an adversary must have made to be called a defense's worst before one who made as many: one lucky claim in
+/// one is no headline beside ninety in a hundred.
+const CLAIMS_THAT_TELL: u64 = 10;
+
+/// The worst adversary of a defense is the one who is right most often; of those with few claims, whose interval's lower end
+/// is highest. Of equals the surer, then the first.
 fn mark_headline(rows: &mut [Outcome]) {
-    let mut worst: Option<(f64, usize)> = None;
+    let mut worst: Option<((bool, f64, f64), usize)> = None;
     for (place, row) in rows.iter().enumerate() {
         let (true, Some(confidence)) = (row.device == "all" && row.claims > 0, row.confidence)
         else {
             continue;
         };
-        if worst.is_none_or(|(low, _)| confidence.low > low) {
-            worst = Some((confidence.low, place));
+        let rank = match row.claims >= CLAIMS_THAT_TELL {
+            true => (true, confidence.value, confidence.low),
+            false => (false, confidence.low, confidence.value),
+        };
+        if worst.is_none_or(|(most, _)| rank > most) {
+            worst = Some((rank, place));
         }
     }
     if let Some(row) = worst.and_then(|(_, place)| rows.get_mut(place)) {

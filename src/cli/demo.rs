@@ -33,11 +33,11 @@ const STEPS: [(&str, &str); 3] = [
     ),
     (
         "2. What do defenses hide, from the worst of several adversaries, and at what cost?",
-        "stp-audit defend --duration 12h --trials 5 --format md -o html=report.html",
+        "stp-audit defend --duration 12h --trials 5 -o html=report.html",
     ),
     (
         "3. May a defense be shipped? A gate for CI: exit code 1 where an adversary is right too often.",
-        "stp-audit defend --duration 12h --trials 5 --mode stp --target-confidence 0.1 --max-confidence 0.25 --format md",
+        "stp-audit defend --duration 12h --trials 5 --mode stp --target-confidence 0.1 --max-confidence 0.25",
     ),
 ];
 /// The name server of the home, and how long it takes.

@@ -26,6 +26,7 @@ use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What [`is_private`] holds for.
 const PRIVATE: [&str; 8] = [
@@ -72,7 +73,6 @@ pub fn observe(
         common,
         Some(&mut recorder),
     )?;
-    read.must_have_packets()?;
     let recording = recorder.finish();
     if recording.full {
         return Err(input(TraceError::Many.to_string()));
@@ -85,6 +85,11 @@ pub fn observe(
         .collect();
     // What only some of the captures tell is not all there is to know.
     let all_told = told.len() == inputs.len();
+    // A firewall leaves nothing on the wire; of a capture that does not say whose it is, nothing is no result.
+    let silent = all_told && recording.packets.is_empty();
+    if !silent {
+        read.must_have_packets()?;
+    }
     let wire = Wire {
         sides: sides(&home, flows),
         names: Names::of(&before.trace),
@@ -97,13 +102,13 @@ pub fn observe(
         window.union(before.trace.window),
         &recording,
     );
-    if seen.sightings.is_empty() {
+    if seen.sightings.is_empty() && !silent {
         return Err(input(
             "no packet after the defense leaves the home: is it the capture of another place? --home tells the home's address",
         ));
     }
-    let mut caveats = doubts(&read, capture.max_flows);
-    caveats.extend(apart(read.observed.window, before.trace.window));
+    together(read.observed.window, before.trace.window)?;
+    let caveats = doubts(&read, capture.max_flows);
     Ok(Observed {
         seen: match all_told {
             true => seen,
@@ -255,15 +260,15 @@ fn vantage(home: &Home, flows: &[(FlowKey, Flow)]) -> Vantage {
     }
 }
 
-/// That two captures are of different times is no error, for somebody may have shifted one, but nothing can be right then.
-fn apart(after: Option<Span>, before: Span) -> Option<String> {
-    let after = after?;
-    (!after.touches(before, std::time::Duration::ZERO)).then(|| {
-        format!(
-            "the captures share no instant: before is {} to {}, after {} to {}",
+/// Two captures of different times tell nothing of one another: nothing would be right, and every limit kept.
+fn together(after: Option<Span>, before: Span) -> anyhow::Result<()> {
+    match after {
+        Some(after) if !after.touches(before, Duration::ZERO) => Err(input(format!(
+            "the captures share no instant: before is {} to {}, after {} to {}; give two of the same time",
             before.start, before.end, after.start, after.end
-        )
-    })
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What the home called far ends before the defense.

@@ -132,7 +132,14 @@ fn confidence(held: &Held<'_>, passes: &Passes, limit: f64) -> Gate {
     let surest = beyond.max_by(|(_, a), (_, b)| a.low.total_cmp(&b.low));
     let worst = held.worst();
     let breaks = worst.filter(|(_, c)| sound(c) && c.low > limit).or(surest);
-    let Some((row, c)) = breaks.or(worst) else {
+    // Nor is a limit kept while anybody may be right more often.
+    let may = held.rows.iter().filter_map(|&row| {
+        let interval = row.confidence.filter(sound)?;
+        (interval.high > limit).then_some((row, interval))
+    });
+    let straddles = worst.filter(|(_, c)| sound(c) && c.high > limit);
+    let straddles = straddles.or(may.max_by(|(_, a), (_, b)| a.high.total_cmp(&b.high)));
+    let Some((row, c)) = breaks.or(straddles).or(worst) else {
         return passes.silence(gate);
     };
     let gate = Gate {

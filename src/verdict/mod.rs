@@ -202,6 +202,15 @@ pub struct Theory {
     pub overhead: Option<f64>,
 }
 
+impl Latency {
+    /// Not known, as of a wire that somebody else defended: no numbers, `null` in JSON.
+    pub const UNKNOWN: Self = Self {
+        p50: f64::NAN,
+        p99: f64::NAN,
+        max: f64::NAN,
+    };
+}
+
 /// A limit and how it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gate {

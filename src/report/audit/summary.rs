@@ -48,7 +48,8 @@ pub fn controls(verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     for row in verdict.results.iter().filter(|row| row.device == ALL) {
         if let Some(s) = row.shuffled {
-            let tells = match (s.low <= 1.0, 1.0 <= s.high) {
+            // What prints as 1 is 1.
+            let tells = match (s.low < 1.005, s.high > 0.995) {
                 (true, true) => "as it must be where claims know nothing but where padding is",
                 (false, _) => "above 1: something besides padding itself tells genuine from cover",
                 (_, false) => "below 1: what these claims go by misleads",
@@ -207,7 +208,7 @@ pub fn closing(verdict: &Verdict) -> String {
 
 /// What the marked rows are.
 pub const MARKED: &str =
-    "Marked: the adversary who is right most often about a defense; limits are held against it.";
+    "Marked: the adversary who is right most often about a defense. Limits are held against all of them.";
 
 fn who(row: &Outcome) -> String {
     format!("{} against {}", line(&row.adversary), rows::place(row))

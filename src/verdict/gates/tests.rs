@@ -233,8 +233,16 @@ fn confidence_is_held_by_the_whole_interval() {
             5,
         ),
         (
-            "the headline counts",
+            "another than the headline may be beyond",
             with_headline(two(share(0.1, 0.2, 0.3), share(0.1, 0.15, 0.7)), 0),
+            Inconclusive,
+            Some(0.15),
+            Some(0.7),
+            5,
+        ),
+        (
+            "all within",
+            with_headline(two(share(0.1, 0.2, 0.3), share(0.1, 0.15, 0.59)), 0),
             Pass,
             Some(0.2),
             Some(0.3),
