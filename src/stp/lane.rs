@@ -85,6 +85,20 @@ impl Lane {
         (count, every)
     }
 
+    /// How many cells go before an instant within the running period.
+    pub(super) fn cells_before(&self, end: Timestamp) -> u64 {
+        let left = end.0.saturating_sub(1).saturating_sub(self.next.0);
+        match (&self.cadence, u64::try_from(left)) {
+            (_, Err(_)) => 0,
+            (Cadence::Constant { every }, Ok(left)) => left / every.unsigned_abs().max(1) + 1,
+            (Cadence::Replay { offsets }, Ok(_)) => {
+                let until = end.0.saturating_sub(self.begin.0);
+                let upto = offsets.partition_point(|&offset| offset < until);
+                upto.saturating_sub(self.place) as u64
+            }
+        }
+    }
+
     /// A cell that carries up to `room` bytes of what waits: how many it carries.
     pub(super) fn fill(&mut self, room: u32, done: &mut VecDeque<Delivered>) -> u32 {
         let at = self.next;

@@ -13,7 +13,9 @@
 //! - *The grid.* No byte can be padded before it is known. On the grid of section 6.1 an activity that begins in a period
 //!   that is not padded waits for the next one, up to T: padding that begins elsewhere than cover does would be known for
 //!   genuine. Per second, the default, nothing waits.
-//! - Whatever still waits at the end of a period extends it by T, whatever the rule.
+//! - Whatever still waits at the end of a period extends it by T, whatever the rule. So that a device's heartbeat does not,
+//!   a packet of no activity that finds no cell before the end, and nothing waiting before it, passes as it is: padding that
+//!   ends just behind each beat would otherwise never end.
 
 use super::cadence::Cadence;
 use super::decision::{Decision, TimeModel};
@@ -98,7 +100,7 @@ pub enum PlanError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Admission {
-    /// Nothing is padded: send it as it is, now.
+    /// Nothing is padded, or no longer for long enough: send it as it is, now.
     Through,
     /// It waits for cells to carry it.
     Queued,
@@ -233,7 +235,14 @@ impl Shaper {
         if idle && activity.is_none() {
             return Admission::Through;
         }
+        let room = u64::from(self.plan.cell_bytes - CELL_HEADER_BYTES);
         let lane = &mut self.lanes[lane_of(direction)];
+        let late = self
+            .end
+            .is_some_and(|end| lane.cells_before(end).saturating_mul(room) < u64::from(bytes));
+        if late && activity.is_none() && lane.waiting.is_empty() {
+            return Admission::Through;
+        }
         if lane.waiting.len() >= self.plan.waiting_at_most {
             return Admission::Refused;
         }
