@@ -1,8 +1,8 @@
 //! A firewall on the home's router that lets nothing of the devices out.
 //!
 //! The paper, section 5.1: outside it there is nothing left to infer from, within the home everything is as it was, and
-//! features break that users expect to work. We name what broke: every server the blocked devices spoke to. Flows that no
-//! device is known for are not blocked: a firewall blocks by device.
+//! features break that users expect to work. We name what broke: every server the blocked devices spoke to. It blocks
+//! everything, or, where devices are named, those alone: flows that no device is known for then pass.
 
 use super::none::as_it_is;
 use super::settings::{DefenseError, Settings};
@@ -16,6 +16,8 @@ struct Firewall {
     vantage: Vantage,
     /// Of each device of the trace: whether it is blocked.
     blocked: Vec<bool>,
+    /// Whether everything is.
+    all: bool,
     names: Vec<String>,
 }
 
@@ -58,6 +60,7 @@ fn make(
     let names = names.filter(|(_, &blocked)| blocked);
     Ok(Box::new(Firewall {
         vantage,
+        all: settings.block.is_empty(),
         names: names.map(|(device, _)| device.id.clone()).collect(),
         blocked,
     }))
@@ -67,7 +70,7 @@ impl Defense for Firewall {
     fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
         let blocked = |flow: usize| {
             let device = trace.flows.get(flow).and_then(|flow| flow.device);
-            device.is_some_and(|device| self.blocked.get(device) == Some(&true))
+            self.all || device.is_some_and(|device| self.blocked.get(device) == Some(&true))
         };
         let outside = self.vantage == Vantage::Outside;
         let seen = as_it_is(trace, self.vantage, |flow| !(outside && blocked(flow)));

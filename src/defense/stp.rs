@@ -14,7 +14,7 @@ use super::settings::{
     DefenseError, Padding, Rates, Scope, Settings, TimeModel, Trigger, ENTRIES_AT_MOST,
     PACKETS_AT_MOST,
 };
-use super::solve::{q_for_cap, Expected, Promise};
+use super::solve::{q_for_cap, Expected, Promise, MONTH};
 use super::stream::{activity_spans, bytes_within, measure, streams_of_flows, touched};
 use super::vpn::wrap;
 use super::wire::{merged, Delays, Trains};
@@ -34,6 +34,14 @@ use std::collections::BTreeMap;
 
 /// What lowering multiplies a rate with.
 const LOWERED_BY: f64 = 0.9;
+
+/// Packets through which a cap is kept in a round: large traces, which vary little, get a few trials, small ones many.
+const CAP_PACKETS: usize = 4_000_000;
+/// Trials of a round, and rounds at most.
+const CAP_TRIALS: std::ops::RangeInclusive<usize> = 8..=48;
+const CAP_ROUNDS: usize = 6;
+/// A cap is used up when so much of it is.
+const CAP_NEAR: f64 = 0.97;
 
 /// Marks the tag of a packet that belongs to an activity; a trace has fewer than 2^31 packets.
 const ACTIVE: u32 = 1 << 31;
@@ -72,7 +80,8 @@ pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, Defe
     let (mut packets, mut periods) = (trace.packets.len() as f64, 0.0);
     let mut beside = trace.bytes() as f64;
     for (stream, place) in streams.into_iter().zip(&mut of_stream) {
-        if stream.spans.is_empty() && !all_given {
+        // Nor is there anything to pad of one whose uses left no byte, as those that stayed at home.
+        if (stream.spans.is_empty() || stream.bytes == 0) && !all_given {
             continue;
         }
         beside -= stream.bytes as f64;
@@ -97,14 +106,18 @@ pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, Defe
     let promises = promises(settings, trace, &fits, &of_stream);
     let qs = choose(settings, trace, &fits, &promises, beside)?;
     let padded = fits.into_iter().zip(promises).zip(qs);
-    Ok(Box::new(Stp {
+    let mut stp = Stp {
         settings: settings.clone(),
         padded: padded
             .map(|((fit, promise), q)| Padded { fit, promise, q })
             .collect(),
         of_stream,
         beside,
-    }))
+    };
+    if let Padding::DataCap(cap) = settings.padding {
+        stp.keep(cap, trace)?;
+    }
+    Ok(Box::new(stp))
 }
 
 /// What theory promises of each.
@@ -220,6 +233,50 @@ impl Replay<'_> {
 }
 
 impl Stp {
+    /// Lowers or raises q until what is carried, by trial, comes to a cap of bytes in 30 days and not more: a forecast is off
+    /// by some hundredths, and a cap is a cap.
+    ///
+    /// # Errors
+    /// A cap that not even q = 0 keeps; what it needs is named.
+    fn keep(&mut self, cap: f64, trace: &Trace) -> Result<(), DefenseError> {
+        let promises: Vec<Promise> = self.padded.iter().map(|one| one.promise).collect();
+        let seconds = trace.seconds().max(1.0);
+        let mut best: Option<Probability> = None;
+        let (mut aim, mut least) = (cap, f64::INFINITY);
+        let trials = CAP_PACKETS / trace.packets.len().max(1);
+        let trials = trials.clamp(*CAP_TRIALS.start(), *CAP_TRIALS.end());
+        for _ in 0..CAP_ROUNDS {
+            let q = q_for_cap(&promises, self.beside, seconds, aim).unwrap_or(Probability::NEVER);
+            self.padded.iter_mut().for_each(|one| one.q = q);
+            let carried = (0..trials).map(|trial| {
+                let mut chance = ChaCha8Rng::seed_from_u64(trial as u64);
+                self.shape(trace, &mut chance).cost.carried() as f64
+            });
+            let month = carried.sum::<f64>() / trials as f64 / seconds * MONTH;
+            least = least.min(month);
+            if month <= cap && best.is_none_or(|best| q > best) {
+                best = Some(q);
+            }
+            let near = month <= cap && month > CAP_NEAR * cap;
+            let end = q == Probability::ALWAYS && month <= cap;
+            if near || end || q == Probability::NEVER && month > cap {
+                break;
+            }
+            // A hair below, so that the next is not just above.
+            aim *= (1.0 + CAP_NEAR) / 2.0 * cap / month.max(1.0);
+        }
+        let q = best.ok_or_else(|| DefenseError::OutOfReach {
+            what: "a data cap",
+            wanted: format!("{:.3} GB a month", cap / 1e9),
+            reach: format!(
+                "with as little padding as there can be it comes to {:.3} GB a month; raise the cap, or lower the rates or the period",
+                least / 1e9
+            ),
+        })?;
+        self.padded.iter_mut().for_each(|one| one.q = q);
+        Ok(())
+    }
+
     fn replay<'a>(
         &self,
         one: &Padded,
