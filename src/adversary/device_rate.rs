@@ -11,8 +11,7 @@
 //! so that a plug beside a camera can stand out.
 
 use super::settings::Settings;
-use super::wire::{half_open, rates, Watched};
-use crate::rate::Cell;
+use super::wire::{half_open, Watched, Watcher, Wire};
 use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature};
 use std::sync::Arc;
 
@@ -71,11 +70,17 @@ impl DeviceRate {
 
 impl Adversary for DeviceRate {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
+        self.guess_on(&Wire::new(seen, &self.knowledge, self.settings.bin))
+    }
+}
+
+impl Watcher for DeviceRate {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
         let mut guesses = Vec::new();
-        for watched in rates(seen, &self.knowledge, self.settings.bin) {
-            let bins = watched.series.grid().index(seen.window.end);
-            for burst in bursts(&watched, bins) {
-                let grid = watched.series.grid();
+        for watched in wire.watched() {
+            let grid = watched.grid;
+            let bins = grid.index(wire.seen.window.end);
+            for burst in bursts(watched, bins) {
                 let seconds = (burst.last - burst.first) as f64 * grid.bin_secs();
                 let bin = grid.bin_secs();
                 let peak = |bytes: u64| (bytes as f64 / bin) as u64;
@@ -198,7 +203,7 @@ struct Burst {
 
 /// The bursts of a series; `last` is the window's last bin, and silent bins count towards the usual.
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
-    let cells: Vec<Cell> = watched.series.cells().collect();
+    let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
     let up = usual(cells.iter().map(|cell| cell.up).collect(), bins);
     let down = usual(cells.iter().map(|cell| cell.down).collect(), bins);

@@ -169,6 +169,8 @@ struct Replay<'a> {
     spans: &'a [Span],
     /// Which span is looked at.
     place: usize,
+    /// When the shaper is to be polled next; kept, for most packets come while nothing is due.
+    wake: Option<Timestamp>,
     /// Begins of periods of padding, and whether a byte of an activity went in them.
     periods: Vec<(Timestamp, bool)>,
     cover: u64,
@@ -257,8 +259,10 @@ impl Stp {
             origin: start,
             waiting_at_most: usize::MAX,
         };
+        let shaper = Shaper::new(plan, &mut own).ok()?;
         Some(Replay {
-            shaper: Shaper::new(plan, &mut own).ok()?,
+            wake: shaper.wake(),
+            shaper,
             chance: own,
             flow: u32::try_from(flow).ok()?,
             cell_bytes: one.fit.cell_bytes,
@@ -347,8 +351,9 @@ impl Defense for Stp {
             };
             // Cells that are due at the very instant may carry it already.
             let before = Timestamp(packet.at.0.saturating_sub(1));
-            if replay.shaper.wake().is_some_and(|wake| wake <= before) {
+            if replay.wake.is_some_and(|wake| wake <= before) {
                 replay.run(before, &mut trains, &mut delays);
+                replay.wake = replay.shaper.wake();
             }
             let activity = replay.activity(packet.at);
             let until = match self.settings.trigger {
@@ -357,14 +362,18 @@ impl Defense for Stp {
             };
             let mark = if activity.is_some() { ACTIVE } else { 0 };
             let tag = u32::try_from(index).unwrap_or(ACTIVE - 1) | mark;
-            let admission = replay.shaper.offer(
-                packet.at,
-                packet.direction,
-                packet.bytes,
-                until,
-                tag,
-                &mut replay.chance,
-            );
+            let due = replay.wake.is_some_and(|wake| wake <= packet.at);
+            let admission = if until.is_none() && !due && replay.shaper.is_idle() {
+                // As the shaper would say.
+                Admission::Through
+            } else {
+                let (at, way) = (packet.at, packet.direction);
+                let chance = &mut replay.chance;
+                let shaper = &mut replay.shaper;
+                let admission = shaper.offer(at, way, packet.bytes, until, tag, chance);
+                replay.wake = shaper.wake();
+                admission
+            };
             match admission {
                 Admission::Queued => {}
                 Admission::Refused => dropped += u64::from(packet.bytes),
