@@ -19,7 +19,11 @@ pub struct Count;
 
 impl Adversary for Count {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
-        self.guess_on(&Wire::new(seen, &Default::default(), Duration::from_secs(1)))
+        self.guess_on(&Wire::new(
+            seen,
+            &Default::default(),
+            Duration::from_secs(1),
+        ))
     }
 }
 
@@ -55,7 +59,11 @@ impl Watcher for Count {
 
 /// Periods that begin on each day.
 fn begins(padding: &[Padding], days: &[Span]) -> Vec<u64> {
-    let mut begins: Vec<Timestamp> = padding.iter().flat_map(Padding::periods).map(|span| span.start).collect();
+    let mut begins: Vec<Timestamp> = padding
+        .iter()
+        .flat_map(Padding::periods)
+        .map(|span| span.start)
+        .collect();
     begins.sort_unstable();
     let before = |at| begins.partition_point(|&begin| begin < at);
     let of = |day: &Span| before(day.end).saturating_sub(before(day.start)) as u64;

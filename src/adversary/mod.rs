@@ -16,8 +16,8 @@ pub mod wire;
 pub use settings::Settings;
 
 use crate::threat::Knowledge;
-use wire::Watcher;
 use std::sync::Arc;
+use wire::Watcher;
 
 /// What an adversary's guesses are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,7 +89,10 @@ pub fn periods(padding: &[Padding]) -> Vec<(u32, Span)> {
         let flow = padding.flow;
         padding.periods().map(move |span| (flow, span)).collect()
     };
-    padding.iter().flat_map(of as fn(&Padding) -> Vec<_>).collect()
+    padding
+        .iter()
+        .flat_map(of as fn(&Padding) -> Vec<_>)
+        .collect()
 }
 
 /// The cells of a flow.

@@ -245,7 +245,8 @@ impl Ilp {
                     true => packets.peek().map_or(trace.window.end, |packet| packet.at),
                     false => at,
                 };
-                let dummies = (idle.0.saturating_sub(at.0) / every).min(i64::from(self.hold - count));
+                let dummies =
+                    (idle.0.saturating_sub(at.0) / every).min(i64::from(self.hold - count));
                 let cells = match u32::try_from(dummies) {
                     Ok(dummies @ 1..) => {
                         carried.cover += u64::from(size) * u64::from(dummies);

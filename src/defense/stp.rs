@@ -351,9 +351,9 @@ impl Defense for Stp {
             };
             // Cells that are due at the very instant may carry it already.
             let before = Timestamp(packet.at.0.saturating_sub(1));
-            if replay.wake.is_some_and(|wake| wake <= before) {
+            let ran = replay.wake.is_some_and(|wake| wake <= before);
+            if ran {
                 replay.run(before, &mut trains, &mut delays);
-                replay.wake = replay.shaper.wake();
             }
             let activity = replay.activity(packet.at);
             let until = match self.settings.trigger {
@@ -362,8 +362,12 @@ impl Defense for Stp {
             };
             let mark = if activity.is_some() { ACTIVE } else { 0 };
             let tag = u32::try_from(index).unwrap_or(ACTIVE - 1) | mark;
+            let idle = until.is_none() && replay.shaper.is_idle();
+            if idle && ran {
+                replay.wake = replay.shaper.wake();
+            }
             let due = replay.wake.is_some_and(|wake| wake <= packet.at);
-            let admission = if until.is_none() && !due && replay.shaper.is_idle() {
+            let admission = if idle && !due {
                 // As the shaper would say.
                 Admission::Through
             } else {

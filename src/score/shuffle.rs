@@ -99,7 +99,10 @@ pub fn shuffle_all(
             .collect();
         let to = from.saturating_add(u32::try_from(of.len()).unwrap_or(u32::MAX));
         flows.push(Flow {
-            row: of.first().and_then(|period| period.device).map(row_of),
+            row: of
+                .first()
+                .and_then(|period| u32::try_from(row_of(period.device?)).ok())
+                .unwrap_or(NOBODY),
             deck: (from..to).collect(),
             genuine,
         });
@@ -141,8 +144,8 @@ fn row_of(device: usize) -> usize {
 
 /// The periods of one flow.
 struct Flow {
-    /// The row of its device.
-    row: Option<usize>,
+    /// The row of its device, or [`NOBODY`].
+    row: u32,
     /// Places of its periods, being shuffled.
     deck: Vec<u32>,
     /// Places of those that are genuine.
@@ -163,18 +166,30 @@ struct Table {
     right: Vec<u64>,
     /// Nothing any period makes right.
     silent: bool,
-    /// Of each period: how many claims it alone makes right, and how many of those name its flow's device. Most claims are
-    /// such, and counted without being looked at.
-    alone: Vec<[u32; 2]>,
+    /// What each period makes right.
+    places: Vec<Place>,
     /// Of each flow all of whose periods make equally many claims right: how many those are.
     even: Vec<Option<[u32; 2]>>,
-    /// Other claims with the row of the device they name, of all periods, one period after the other.
-    shared: Vec<(u32, Option<usize>)>,
-    /// Where those of each period begin, and one end more; empty where there are none.
-    begins: Vec<usize>,
+    /// Claims that several periods touch, with the row of the device they name or [`NOBODY`]: of all periods, one period after
+    /// the other.
+    shared: Vec<(u32, u32)>,
     /// The last round in which each claim was right: a claim counts once a round.
     stamps: Vec<u32>,
     rounds: u32,
+}
+
+/// The row of claims that name nobody.
+const NOBODY: u32 = u32::MAX;
+
+/// What a period makes right: looked at some hundred times for each, in any order, and therefore kept in one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// Claims that it alone touches, and how many of those name its flow's device. Most claims are such, and counted without
+    /// being looked at.
+    alone: [u32; 2],
+    /// Where in [`Table::shared`] the others begin, and how many there are.
+    from: u32,
+    count: u32,
 }
 
 impl Table {
@@ -222,46 +237,50 @@ impl Table {
                 *times += 1;
             }
         }
-        let mut alone = vec![[0u32; 2]; periods.len()];
+        let mut places = vec![Place::default(); periods.len()];
         let silent = pairs.is_empty();
         pairs.retain(|&(place, claim)| {
             let times = touched.get(claim as usize).copied();
             let named = guesses.get(claim as usize).and_then(|guess| guess.device);
             let flow = periods.get(place as usize).and_then(|of| of.device);
             let countable = times == Some(1) && (named.is_none() || named == flow);
-            if let (true, Some([all, own])) = (countable, alone.get_mut(place as usize)) {
-                *all += 1;
-                *own += u32::from(named.is_some());
+            if let Some(place) = places.get_mut(place as usize) {
+                if countable {
+                    place.alone[0] += 1;
+                    place.alone[1] += u32::from(named.is_some());
+                } else {
+                    place.count += 1;
+                }
             }
             !countable
         });
         pairs.sort_unstable();
-        let begins = match pairs.is_empty() {
-            true => Vec::new(),
-            false => (0..=periods.len() as u64)
-                .map(|place| pairs.partition_point(|pair| u64::from(pair.0) < place))
-                .collect(),
-        };
+        let mut from = 0u32;
+        for place in &mut places {
+            place.from = from;
+            from = from.saturating_add(place.count);
+        }
         let even = flows.iter().map(|flow| {
             let own = flow.deck.first().zip(flow.deck.last());
-            let own = own.and_then(|(&from, &to)| alone.get(from as usize..=to as usize))?;
+            let own = own.and_then(|(&from, &to)| places.get(from as usize..=to as usize))?;
             let first = own.first()?;
-            (pairs.is_empty() && own.iter().all(|of| of == first)).then_some(*first)
+            let alike = |of: &Place| of.count == 0 && of.alone == first.alone;
+            own.iter().all(alike).then_some(first.alone)
         });
         Self {
             right: vec![0; rows.len()],
             rows,
             silent,
             even: even.collect(),
-            alone,
+            places,
             shared: pairs
                 .into_iter()
                 .map(|(_, claim)| {
                     let named = guesses.get(claim as usize).and_then(|guess| guess.device);
-                    (claim, named.map(row_of))
+                    let row = named.and_then(|device| u32::try_from(row_of(device)).ok());
+                    (claim, row.unwrap_or(NOBODY))
                 })
                 .collect(),
-            begins,
             stamps: vec![0; guesses.len()],
             rounds: 0,
         }
@@ -272,46 +291,43 @@ impl Table {
         self.rounds += 1;
         self.right.fill(0);
         for ((flow, marked), even) in marked.zip(&self.even) {
-            let (mut all, mut own) = (0u64, 0u64);
-            if let Some(even) = even {
-                all = u64::from(even[0]) * marked.len() as u64;
-                own = u64::from(even[1]) * marked.len() as u64;
-            } else {
-                for &place in marked {
-                    if let Some(of) = self.alone.get(place as usize) {
-                        all += u64::from(of[0]);
-                        own += u64::from(of[1]);
-                    }
-                }
-            }
-            add(&mut self.right, Some(0), all);
-            add(&mut self.right, flow.row, own);
-            if self.begins.is_empty() {
+            if let Some([all, own]) = even {
+                let times = marked.len() as u64;
+                add(&mut self.right, 0, u64::from(*all) * times);
+                add(&mut self.right, flow.row, u64::from(*own) * times);
                 continue;
             }
+            let (mut all, mut own) = (0u64, 0u64);
             for &place in marked {
-                let place = place as usize;
-                let ends = (self.begins.get(place), self.begins.get(place + 1));
-                let (Some(&from), Some(&to)) = ends else {
+                let Some(of) = self.places.get(place as usize) else {
                     continue;
                 };
-                for &(claim, row) in self.shared.get(from..to).unwrap_or_default() {
+                all += u64::from(of.alone[0]);
+                own += u64::from(of.alone[1]);
+                if of.count == 0 {
+                    continue;
+                }
+                let (from, count) = (of.from as usize, of.count as usize);
+                let shared = self.shared.get(from..from.saturating_add(count));
+                for &(claim, row) in shared.unwrap_or_default() {
                     let Some(stamp) = self.stamps.get_mut(claim as usize) else {
                         continue;
                     };
                     if *stamp != self.rounds {
                         *stamp = self.rounds;
-                        add(&mut self.right, Some(0), 1);
+                        all += 1;
                         add(&mut self.right, row, 1);
                     }
                 }
             }
+            add(&mut self.right, 0, all);
+            add(&mut self.right, flow.row, own);
         }
     }
 }
 
-fn add(rows: &mut [u64], row: Option<usize>, right: u64) {
-    if let Some(row) = row.and_then(|row| rows.get_mut(row)) {
+fn add(rows: &mut [u64], row: u32, right: u64) {
+    if let Some(row) = rows.get_mut(row as usize) {
         *row += right;
     }
 }
