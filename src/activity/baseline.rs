@@ -62,7 +62,7 @@ fn mean(active: &[u64], silent: u64) -> Baseline {
     let mut squares = 0u128;
     for &bytes in active {
         sum += u128::from(bytes);
-        squares = squares.saturating_add(u128::from(bytes).pow(2));
+        squares = squares.saturating_add(u128::from(bytes) * u128::from(bytes));
     }
     // n Σx² - (Σx)², exact where it fits: bins all alike then vary by exactly nothing.
     let spread = match (n.checked_mul(squares), sum.checked_mul(sum)) {

@@ -35,20 +35,31 @@ pub fn detect(
     window: Span,
     parameters: &Parameters,
 ) -> Result<Detection, ParametersError> {
-    let grid = series.grid();
+    let cells: Vec<Cell> = series.cells().collect();
+    detect_in(&cells, series.grid(), window, parameters)
+}
+
+/// [`detect`] in active bins that are unpacked already, ascending, each once.
+///
+/// # Errors
+/// Parameters that make no sense.
+pub fn detect_in(
+    cells: &[Cell],
+    grid: Grid,
+    window: Span,
+    parameters: &Parameters,
+) -> Result<Detection, ParametersError> {
     parameters.check(grid.bin())?;
     let (first, last) = (grid.index(window.start), grid.index(window.end));
-    let all: Vec<Cell> = series
-        .cells()
-        .skip_while(|cell| cell.index < first)
-        .take_while(|cell| cell.index <= last)
-        .collect();
+    let from = cells.partition_point(|cell| cell.index < first);
+    let to = cells.partition_point(|cell| cell.index <= last);
+    let all = cells.get(from..to).unwrap_or_default();
     let bins = bins_between(first, last);
     let (cells, rhythms) = if parameters.ignore_periodic {
-        let (left, rhythms) = take_off(&all, bins);
+        let (left, rhythms) = take_off(all, bins);
         (Cow::Owned(left), rhythms)
     } else {
-        (Cow::Borrowed(all.as_slice()), Vec::new())
+        (Cow::Borrowed(all), Vec::new())
     };
 
     let merge = whole_bins(parameters.merge, grid).max(1);
@@ -73,11 +84,11 @@ pub fn detect(
         .collect();
     if parameters.looks_for(Shape::Depression) {
         // On the traffic as it was: what was taken off would leave holes.
-        let low = over_blocks(&all, first, last, grid, parameters, |block| {
+        let low = over_blocks(all, first, last, grid, parameters, |block| {
             depressions(block, parameters, grid)
         });
         let low = unite(low, merge);
-        activities.extend(low.iter().map(|run| activity(run, &all, grid)));
+        activities.extend(low.iter().map(|run| activity(run, all, grid)));
     }
     activities.sort_by_key(|activity| (activity.span, activity.shape));
     Ok(Detection {

@@ -5,6 +5,7 @@ use super::blocks::{bins_between, Block};
 use super::claim::{Shape, Side};
 use super::parameters::Parameters;
 use crate::rate::Grid;
+use crate::units::Direction;
 
 /// A raised bin.
 pub struct Mark {
@@ -60,7 +61,17 @@ impl Run {
 pub fn raised_bins(block: &Block, parameters: &Parameters) -> Vec<Mark> {
     let (high, low) = (parameters.sigma, parameters.effective_weak_sigma());
     let mut marks = Vec::new();
+    // Most bins are usual, and are done with at the lower threshold.
+    let floors = block.watched(parameters.direction);
+    let floors = floors.filter(|(_, baseline)| baseline.scale > 0.0);
+    let floors: Vec<(Direction, f64)> = floors
+        .map(|(direction, baseline)| (direction, baseline.at(low).min(baseline.at(high))))
+        .collect();
     for cell in block.cells {
+        let raised = |(direction, floor): &(Direction, f64)| cell.bytes(*direction) as f64 > *floor;
+        if !floors.iter().any(raised) {
+            continue;
+        }
         let over = |k: f64| {
             block
                 .watched(parameters.direction)

@@ -5,8 +5,8 @@
 //! number of padded periods that begin on that day, or, where no flow has any, the bytes of the day. The guesses are about
 //! the home, not about a device.
 
-use super::padding::periods;
-use super::wire::half_open;
+use super::padding::Padding;
+use super::wire::{half_open, Watcher, Wire};
 use crate::threat::{Adversary, Guess, Observation};
 use crate::units::{nanos, Span, Timestamp};
 use std::time::Duration;
@@ -19,6 +19,17 @@ pub struct Count;
 
 impl Adversary for Count {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
+        self.guess_on(&Wire::new(
+            seen,
+            &Default::default(),
+            Duration::from_secs(1),
+        ))
+    }
+}
+
+impl Watcher for Count {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
+        let seen = wire.seen;
         let start = seen.window.start;
         let whole = nanos(seen.window.duration()) / nanos(DAY);
         let days: Vec<Span> = match u32::try_from(whole).unwrap_or(u32::MAX) {
@@ -32,7 +43,7 @@ impl Adversary for Count {
             flow.shaping.is_some_and(|shaping| shaping.period.is_some())
         };
         let counts = match seen.flows.iter().any(has_periods) {
-            true => begins(seen, &days),
+            true => begins(wire.padding(), &days),
             false => bytes(seen, &days),
         };
         let guesses = days.iter().zip(counts);
@@ -47,8 +58,12 @@ impl Adversary for Count {
 }
 
 /// Periods that begin on each day.
-fn begins(seen: &Observation, days: &[Span]) -> Vec<u64> {
-    let mut begins: Vec<Timestamp> = periods(seen).iter().map(|(_, span)| span.start).collect();
+fn begins(padding: &[Padding], days: &[Span]) -> Vec<u64> {
+    let mut begins: Vec<Timestamp> = padding
+        .iter()
+        .flat_map(Padding::periods)
+        .map(|span| span.start)
+        .collect();
     begins.sort_unstable();
     let before = |at| begins.partition_point(|&begin| begin < at);
     let of = |day: &Span| before(day.end).saturating_sub(before(day.start)) as u64;

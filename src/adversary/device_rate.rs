@@ -11,8 +11,7 @@
 //! so that a plug beside a camera can stand out.
 
 use super::settings::Settings;
-use super::wire::{half_open, rates, Watched};
-use crate::rate::Cell;
+use super::wire::{half_open, Watched, Watcher, Wire};
 use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature};
 use std::sync::Arc;
 
@@ -29,6 +28,9 @@ const SIGMA: f64 = 3.0;
 const MAD_TO_SIGMA: f64 = 1.4826;
 
 type Features = [f64; 5];
+
+/// The feature that remembered activities are ordered by: bytes from the server.
+const SORTED_BY: usize = 2;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -57,7 +59,8 @@ impl DeviceRate {
             if only.is_some_and(|only| only != device) {
                 continue;
             }
-            let distance = looks.distance(features, beyond);
+            // What is farther than the second nearest does not matter, however far it is.
+            let distance = looks.distance(features, second);
             if distance < best.1 {
                 (best, second) = ((Some(device), distance), best.1);
             } else {
@@ -71,11 +74,17 @@ impl DeviceRate {
 
 impl Adversary for DeviceRate {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
+        self.guess_on(&Wire::new(seen, &self.knowledge, self.settings.bin))
+    }
+}
+
+impl Watcher for DeviceRate {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
         let mut guesses = Vec::new();
-        for watched in rates(seen, &self.knowledge, self.settings.bin) {
-            let bins = watched.series.grid().index(seen.window.end);
-            for burst in bursts(&watched, bins) {
-                let grid = watched.series.grid();
+        for watched in wire.watched() {
+            let grid = watched.grid;
+            let bins = grid.index(wire.seen.window.end);
+            for burst in bursts(watched, bins) {
                 let seconds = (burst.last - burst.first) as f64 * grid.bin_secs();
                 let bin = grid.bin_secs();
                 let peak = |bytes: u64| (bytes as f64 / bin) as u64;
@@ -102,6 +111,7 @@ impl Adversary for DeviceRate {
 /// What a device's activities look like.
 #[derive(Debug)]
 struct Looks {
+    /// Ascending in [`SORTED_BY`].
     known: Vec<Features>,
     spread: Features,
     /// Smallest and largest of each feature.
@@ -114,7 +124,9 @@ impl Looks {
         let signatures = known.signatures.iter().step_by(every);
         // An activity without a packet looks like nothing.
         let signatures = signatures.filter(|of| of.up_bytes > 0 || of.down_bytes > 0);
-        let known: Vec<Features> = signatures.map(features).collect();
+        let mut known: Vec<Features> = signatures.map(features).collect();
+        let spread = spread(&known);
+        known.sort_by(|a, b| a[SORTED_BY].total_cmp(&b[SORTED_BY]));
         let mut range = [(f64::INFINITY, f64::NEG_INFINITY); 5];
         for features in &known {
             for ((low, high), &feature) in range.iter_mut().zip(features) {
@@ -122,7 +134,7 @@ impl Looks {
             }
         }
         Self {
-            spread: spread(&known),
+            spread,
             known,
             range,
         }
@@ -138,13 +150,34 @@ impl Looks {
                 return beyond;
             }
         }
-        let squares = self.known.iter().map(|known| {
-            let each = known.iter().zip(features).zip(&self.spread);
-            let square =
-                each.map(|((known, feature), spread)| ((known - feature) / spread).powi(2));
-            square.sum::<f64>()
-        });
-        let least = squares.fold(f64::INFINITY, f64::min);
+        // A little more, so that what rounding does to the root is cut off below.
+        let mut least = beyond * beyond * features.len() as f64 * (1.0 + 1e-9);
+        let square = |known: &Features, place: usize| {
+            let pair = known.get(place).zip(features.get(place));
+            let spread = self.spread.get(place).copied().unwrap_or(1.0);
+            pair.map_or(0.0, |(known, feature)| ((known - feature) / spread).powi(2))
+        };
+        // From the nearest by the feature they are ordered by outwards, until that feature alone is too far.
+        let middle = self
+            .known
+            .partition_point(|known| known[SORTED_BY] < features[SORTED_BY]);
+        let (below, above) = self.known.split_at(middle);
+        let mut near = |known: &Features| {
+            if square(known, SORTED_BY) >= least {
+                return false;
+            }
+            let mut sum = 0.0;
+            for place in 0..known.len() {
+                sum += square(known, place);
+                if sum >= least {
+                    return true;
+                }
+            }
+            least = sum;
+            true
+        };
+        let _ = above.iter().all(&mut near);
+        let _ = below.iter().rev().all(&mut near);
         (least / features.len() as f64).sqrt().min(beyond)
     }
 }
@@ -198,7 +231,7 @@ struct Burst {
 
 /// The bursts of a series; `last` is the window's last bin, and silent bins count towards the usual.
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
-    let cells: Vec<Cell> = watched.series.cells().collect();
+    let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
     let up = usual(cells.iter().map(|cell| cell.up).collect(), bins);
     let down = usual(cells.iter().map(|cell| cell.down).collect(), bins);

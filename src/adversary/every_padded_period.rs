@@ -7,7 +7,7 @@
 //! random earns, which the paper says of independent link padding (section 5.3).
 
 use super::padding::padding;
-use super::wire::{half_open, whose};
+use super::wire::{half_open, whose, Watcher, Wire};
 use crate::threat::{Adversary, Guess, Knowledge, Observation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,9 +32,25 @@ impl EveryPaddedPeriod {
 
 impl Adversary for EveryPaddedPeriod {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
+        self.guess_on(&Wire::new(seen, &self.knowledge, Duration::from_secs(1)))
+    }
+}
+
+impl Watcher for EveryPaddedPeriod {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
+        let seen = wire.seen;
         let whose = whose(seen, &self.knowledge);
         let mut guesses = Vec::new();
-        for padding in padding(seen, Some(self.endless)) {
+        let mut shaped = seen.flows.iter().filter_map(|flow| flow.shaping);
+        let cut;
+        let paddings = match shaped.any(|shaping| shaping.period.is_none()) {
+            true => {
+                cut = padding(seen, Some(self.endless));
+                &cut[..]
+            }
+            false => wire.padding(),
+        };
+        for padding in paddings {
             let device = whose.get(padding.flow as usize).copied().flatten();
             guesses.extend(padding.periods().map(|span| Guess {
                 span: half_open(span),

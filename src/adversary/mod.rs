@@ -15,8 +15,9 @@ pub mod wire;
 
 pub use settings::Settings;
 
-use crate::threat::{Adversary, Knowledge};
+use crate::threat::Knowledge;
 use std::sync::Arc;
+use wire::Watcher;
 
 /// What an adversary's guesses are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Row {
     /// What it does, in half a line.
     pub about: &'static str,
     /// Prepares it with what it has learned.
-    pub make: fn(Arc<Knowledge>, &Settings) -> Box<dyn Adversary>,
+    pub make: fn(Arc<Knowledge>, &Settings) -> Box<dyn Watcher>,
     /// What its guesses are about.
     pub kind: Kind,
 }

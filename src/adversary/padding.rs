@@ -83,14 +83,16 @@ pub fn padding(seen: &Observation, endless: Option<Duration>) -> Vec<Padding> {
     .collect()
 }
 
-/// The periods on the wire as (flow, span), by flow and then by begin; none of padding that never ends.
-pub fn periods(seen: &Observation) -> Vec<(u32, Span)> {
-    let all = padding(seen, None);
+/// The periods of all that padding as (flow, span), by flow and then by begin.
+pub fn periods(padding: &[Padding]) -> Vec<(u32, Span)> {
     let of = |padding: &Padding| {
         let flow = padding.flow;
         padding.periods().map(move |span| (flow, span)).collect()
     };
-    all.iter().flat_map(of as fn(&Padding) -> Vec<_>).collect()
+    padding
+        .iter()
+        .flat_map(of as fn(&Padding) -> Vec<_>)
+        .collect()
 }
 
 /// The cells of a flow.
@@ -309,7 +311,7 @@ mod tests {
             .map(|(s, bytes)| Sighting::one(Timestamp::new(s, 0), 0, Direction::Up, bytes));
         let seen = wire(shaping(Some(4)), [sightings, guests.to_vec()].concat());
         assert_eq!(runs(&seen), [(3, 1), (20, 3)]);
-        let spans: Vec<(i64, i64)> = periods(&seen)
+        let spans: Vec<(i64, i64)> = periods(&padding(&seen, None))
             .iter()
             .map(|(_, span)| (span.start.0 / NANOS, span.end.0 / NANOS))
             .collect();

@@ -5,8 +5,7 @@
 //! its span the whole run, believed in the more the longer it is. A claim has to say when: runs far longer than the longest
 //! activity known, up to padding that never ends, hold one by chance alone, and are not claimed.
 
-use super::padding::padding;
-use super::wire::{half_open, whose};
+use super::wire::{half_open, whose, Watcher, Wire};
 use crate::threat::{Adversary, Guess, Knowledge, Observation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +29,7 @@ impl RunLength {
         // As far as 32 bits hold; no length at all is none.
         periods.ceil() as u32
     }
-}
 
-impl RunLength {
     /// With what it knows of far ends.
     pub fn new(knowledge: Arc<Knowledge>) -> Self {
         Self { knowledge }
@@ -41,9 +38,15 @@ impl RunLength {
 
 impl Adversary for RunLength {
     fn guess(&self, seen: &Observation) -> Vec<Guess> {
-        let whose = whose(seen, &self.knowledge);
+        self.guess_on(&Wire::new(seen, &self.knowledge, Duration::from_secs(1)))
+    }
+}
+
+impl Watcher for RunLength {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
+        let whose = whose(wire.seen, &self.knowledge);
         let mut guesses = Vec::new();
-        for padding in padding(seen, None) {
+        for padding in wire.padding() {
             let device = whose.get(padding.flow as usize).copied().flatten();
             let most = self
                 .longest(device, padding.period)

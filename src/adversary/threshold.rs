@@ -9,8 +9,8 @@
 //! minutes, or padded as often, this adversary falls silent.
 
 use super::settings::Settings;
-use super::wire::{half_open, rates};
-use crate::activity::detect::detect;
+use super::wire::{half_open, Watcher, Wire};
+use crate::activity::detect::detect_in;
 use crate::threat::{Adversary, Guess, Knowledge, Observation};
 use std::sync::Arc;
 
@@ -31,12 +31,13 @@ impl Threshold {
     }
 }
 
-impl Adversary for Threshold {
-    fn guess(&self, seen: &Observation) -> Vec<Guess> {
+impl Watcher for Threshold {
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
         let mut guesses = Vec::new();
-        for watched in rates(seen, &self.knowledge, self.settings.bin) {
+        for watched in wire.watched() {
+            let (cells, grid) = (&watched.cells, watched.grid);
             // Parameters that make no sense are refused where they are typed; here they find nothing.
-            let found = detect(&watched.series, seen.window, &self.settings.detector);
+            let found = detect_in(cells, grid, wire.seen.window, &self.settings.detector);
             let found = found.map(|found| found.activities).unwrap_or_default();
             guesses.extend(found.iter().map(|activity| Guess {
                 span: half_open(activity.span),
@@ -45,5 +46,11 @@ impl Adversary for Threshold {
             }));
         }
         guesses
+    }
+}
+
+impl Adversary for Threshold {
+    fn guess(&self, seen: &Observation) -> Vec<Guess> {
+        self.guess_on(&Wire::new(seen, &self.knowledge, self.settings.bin))
     }
 }

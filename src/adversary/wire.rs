@@ -4,9 +4,11 @@
 //! Trains of packets are never walked packet by packet: what counts is how many of a train fall into a bin. Trains that last
 //! for years (two packets, one in 1970 and one in 2106, and padding between) are binned as much coarser as memory needs.
 
-use crate::rate::{Cell, Cells, Grid, RateSeries};
-use crate::threat::{Knowledge, Observation, Sighting};
+use super::padding::{padding, Padding};
+use crate::rate::{Cell, Grid};
+use crate::threat::{Adversary, Guess, Knowledge, Observation, Sighting};
 use crate::units::{nanos, Direction, Span, Timestamp};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bins that trains may fill on one wire: half a year of seconds, in 400 MB.
@@ -17,8 +19,55 @@ const BINS_AT_MOST: u64 = 16_000_000;
 pub struct Watched {
     /// Whose it is; `None`: of any device, as within a tunnel.
     pub device: Option<usize>,
-    /// Its rates.
-    pub series: RateSeries,
+    /// What its bins lie on.
+    pub grid: Grid,
+    /// Its active bins, ascending, each once.
+    pub cells: Vec<Cell>,
+}
+
+/// An observation, and what several adversaries work out of it alike: rates and padding, once each and only where somebody
+/// asks. It tells nothing that the observation and what was learned beforehand do not tell.
+#[derive(Debug)]
+pub struct Wire<'a> {
+    /// What is seen.
+    pub seen: &'a Observation,
+    knowledge: Arc<Knowledge>,
+    bin: Duration,
+    watched: OnceLock<Vec<Watched>>,
+    padding: OnceLock<Vec<Padding>>,
+}
+
+impl<'a> Wire<'a> {
+    /// Nothing is worked out yet.
+    pub fn new(seen: &'a Observation, knowledge: &Arc<Knowledge>, bin: Duration) -> Self {
+        Self {
+            seen,
+            knowledge: Arc::clone(knowledge),
+            bin,
+            watched: OnceLock::new(),
+            padding: OnceLock::new(),
+        }
+    }
+
+    /// The [`rates`].
+    pub fn watched(&self) -> &[Watched] {
+        self.watched
+            .get_or_init(|| rates(self.seen, &self.knowledge, self.bin))
+    }
+
+    /// The [`padding`] that ends.
+    pub fn padding(&self) -> &[Padding] {
+        self.padding.get_or_init(|| padding(self.seen, None))
+    }
+}
+
+/// An [`Adversary`] that can share what others have worked out of the same wire.
+pub trait Watcher: Adversary {
+    /// What [`Adversary::guess`] answers to `wire.seen`, where the wire was made with the knowledge and the bins that this
+    /// adversary was made with.
+    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
+        self.guess(wire.seen)
+    }
 }
 
 /// Bins the wire, flows put together by device; those nobody can be told by first, then by device. What is silent is left out.
@@ -36,11 +85,12 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
     }
     let watched = filling.into_iter().enumerate();
     watched
-        .filter(|(_, filling)| !filling.cells.is_empty())
         .map(|(place, filling)| Watched {
             device: place.checked_sub(1),
-            series: filling.series(grid),
+            grid,
+            cells: filling.cells(),
         })
+        .filter(|watched| !watched.cells.is_empty())
         .collect()
 }
 
@@ -77,54 +127,133 @@ pub fn half_open(span: Span) -> Span {
     Span::new(span.start, end.max(span.start))
 }
 
-/// Bins being filled, in any order, some several times.
+/// Bins being filled. Packets that come one by one ascend, and so do trains of one direction on most wires: kept apart,
+/// they need no sorting.
 #[derive(Default)]
 struct Filling {
-    cells: Vec<Cell>,
-    /// From when to before when the last of `cells` reaches: most packets fall into the bin of the one before.
+    singles: Filled,
+    /// Up and down.
+    trains: [Filled; 2],
+    /// From when to before when the last bin of `singles` reaches: most packets fall into the bin of the one before.
     last: (i64, i64),
 }
 
 impl Filling {
     fn add(&mut self, sighting: &Sighting, grid: Grid) {
         let at = sighting.at.0;
-        if sighting.count == 1 && self.last.0 <= at && at < self.last.1 {
-            if let Some(cell) = self.cells.last_mut() {
+        if sighting.count == 1 {
+            let within = self.last.0 <= at && at < self.last.1;
+            if let (true, Some(cell)) = (within, self.singles.cells.last_mut()) {
                 return put(cell, sighting.direction, u64::from(sighting.bytes));
             }
+            let index = grid.index(sighting.at);
+            self.last = (grid.start(index).0, grid.start(index.saturating_add(1)).0);
+            let bytes = u64::from(sighting.bytes);
+            return self.singles.add(index, sighting.direction, bytes);
         }
+        let [up, down] = &mut self.trains;
+        let filled = match sighting.direction {
+            Direction::Up => up,
+            Direction::Down => down,
+        };
         let mut done = 0;
+        let mut border = Timestamp(i64::MIN);
+        let mut index = 0i64;
         while done < sighting.count {
             let passed = sighting.every.saturating_mul(i64::from(done));
             let at = Timestamp(sighting.at.0.saturating_add(passed));
-            let index = grid.index(at);
-            let border = grid.start(index.saturating_add(1));
+            // Mostly it is the bin after the last one.
+            let next = grid.start(index.saturating_add(2));
+            (index, border) = match done > 0 && border <= at && at < next {
+                true => (index.saturating_add(1), next),
+                false => {
+                    let index = grid.index(at);
+                    (index, grid.start(index.saturating_add(1)))
+                }
+            };
             // At the end of all time instants pile up, and so do its bins.
             let upto = match border > at {
                 true => sighting.count_before(border).max(done.saturating_add(1)),
                 false => sighting.count,
             };
             let bytes = u64::from(upto - done).saturating_mul(u64::from(sighting.bytes));
-            let mut cell = Cell {
-                index,
-                ..Cell::default()
-            };
-            put(&mut cell, sighting.direction, bytes);
-            self.cells.push(cell);
-            self.last = (grid.start(index).0, border.0);
+            filled.add(index, sighting.direction, bytes);
             done = upto;
         }
     }
 
-    fn series(mut self, grid: Grid) -> RateSeries {
-        // Stable sorting takes ascending runs as they are, and long trains are such runs.
-        self.cells.sort_by_key(|cell| cell.index);
-        let mut cells = Cells::default();
-        for cell in self.cells {
-            cells.add(cell.index, cell.up, cell.down);
-        }
-        RateSeries::of(grid, cells)
+    fn cells(self) -> Vec<Cell> {
+        let [up, down] = self.trains.map(Filled::sorted);
+        merged(merged(up, down), self.singles.sorted())
     }
+}
+
+/// Bins in the order they were filled in.
+#[derive(Default)]
+struct Filled {
+    cells: Vec<Cell>,
+    /// Whether some bin comes after a later one.
+    mixed: bool,
+}
+
+impl Filled {
+    fn add(&mut self, index: i64, direction: Direction, bytes: u64) {
+        match self.cells.last_mut() {
+            Some(last) if last.index == index => return put(last, direction, bytes),
+            Some(last) if last.index > index => self.mixed = true,
+            _ => {}
+        }
+        let mut cell = Cell {
+            index,
+            ..Cell::default()
+        };
+        put(&mut cell, direction, bytes);
+        self.cells.push(cell);
+    }
+
+    /// Ascending, each bin once.
+    fn sorted(mut self) -> Vec<Cell> {
+        if self.mixed {
+            // Stable sorting takes ascending runs as they are, and long trains are such runs.
+            self.cells.sort_by_key(|cell| cell.index);
+            self.cells.dedup_by(|later, kept| {
+                let same = later.index == kept.index;
+                if same {
+                    unite(kept, later);
+                }
+                same
+            });
+        }
+        self.cells
+    }
+}
+
+/// Two ascending lists as one, equal bins added up.
+fn merged(a: Vec<Cell>, b: Vec<Cell>) -> Vec<Cell> {
+    if a.is_empty() {
+        return b;
+    }
+    if b.is_empty() {
+        return a;
+    }
+    let mut all = Vec::with_capacity(a.len().max(b.len()));
+    let mut a = a.into_iter().peekable();
+    for mut cell in b {
+        while let Some(earlier) = a.next_if(|earlier| earlier.index < cell.index) {
+            all.push(earlier);
+        }
+        if let Some(same) = a.next_if(|same| same.index == cell.index) {
+            unite(&mut cell, &same);
+        }
+        all.push(cell);
+    }
+    all.extend(a);
+    all
+}
+
+fn unite(cell: &mut Cell, other: &Cell) {
+    cell.up = cell.up.saturating_add(other.up);
+    cell.down = cell.down.saturating_add(other.down);
 }
 
 fn put(cell: &mut Cell, direction: Direction, bytes: u64) {
@@ -165,7 +294,7 @@ mod tests {
     }
 
     fn cells(watched: &Watched) -> Vec<(i64, u64, u64)> {
-        let cells = watched.series.cells();
+        let cells = watched.cells.iter();
         cells.map(|c| (c.index, c.up, c.down)).collect()
     }
 

@@ -69,11 +69,12 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
         let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
         let away = ground.away();
         let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
-        let trial = ground.judge(&shaped, away.as_ref(), &mut stream("shuffle"));
+        let trial = ground.judge(&shaped, away.as_ref(), number, &mut stream("shuffle"));
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, of);
         Some((place, trial))
     };
-    let all = || -> Vec<Option<(usize, Trial)>> { tasks.par_iter().map(one).collect() };
+    let all =
+        || -> Vec<Option<(usize, Trial)>> { tasks.par_iter().with_max_len(1).map(one).collect() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(audit.jobs.unwrap_or(0));
     let judged = match pool.build() {
         Ok(pool) => pool.install(all),
@@ -168,7 +169,7 @@ pub fn score_with(
         .collect();
     let ground = Ground::new(before, &of_activities, settings, tolerance);
     let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
-    let trial = ground.judge(&shaped, None, &mut chance);
+    let trial = ground.judge(&shaped, None, 0, &mut chance);
     let about = About {
         defense: name,
         parameters: Default::default(),

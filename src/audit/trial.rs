@@ -1,12 +1,13 @@
 //! One trial: a wire is shown to every adversary, and what they claim is counted.
 
-use crate::adversary::{padding, wire, Kind, Row, Settings};
+use crate::adversary::wire::{whose, Watcher, Wire};
+use crate::adversary::{padding, Kind, Row, Settings};
 use crate::score::chance::{chance, Chance};
 use crate::score::periods::{mark, Marked};
-use crate::score::shuffle::{shuffle, Shuffles};
+use crate::score::shuffle::{shuffle_all, Shuffles};
 use crate::score::tally::{tally, Tally};
 use crate::score::truth::Truth;
-use crate::threat::{Adversary, Cost, Delay, Knowledge, Observation, ShapedTrace, Vantage};
+use crate::threat::{Cost, Delay, Guess, Knowledge, Observation, ShapedTrace, Vantage};
 use crate::trace::Trace;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// How often genuine marks are shuffled among the padded periods, in each trial.
 const SHUFFLES: usize = 200;
+/// Marks dealt in all trials of a defense, about. Two weeks of a busy home have six thousand genuine periods: the control is
+/// then had from the first sixteen trials, claims and all, which tells it as well; the first trial always has one.
+const DEALT_AT_MOST: u64 = 20_000_000;
 
 /// What all trials share.
 pub struct Ground<'a> {
@@ -22,9 +26,10 @@ pub struct Ground<'a> {
     /// The truth as guesses are held against it.
     pub truth: Truth,
     /// The adversaries, prepared.
-    pub watchers: Vec<(&'static Row, Box<dyn Adversary>)>,
+    pub watchers: Vec<(&'static Row, Box<dyn Watcher>)>,
     away: Option<Trace>,
     knowledge: Arc<Knowledge>,
+    bin: Duration,
 }
 
 /// Padded periods of one device, or of all.
@@ -85,6 +90,7 @@ impl<'a> Ground<'a> {
                 .collect(),
             away: days.then(|| trace.away()),
             knowledge,
+            bin: settings.bin,
         }
     }
 
@@ -93,19 +99,60 @@ impl<'a> Ground<'a> {
         self.away.as_ref()
     }
 
-    /// Shows a wire to every adversary, and the wire of the days away to those that tell days.
+    /// Of the trial of that number, from 0: shows a wire to every adversary, and the wire of the days away to those that tell days.
     pub fn judge(
         &self,
         shaped: &ShapedTrace,
         away: Option<&Observation>,
+        number: u32,
         rng: &mut ChaCha8Rng,
     ) -> Trial {
         let seen = &shaped.seen;
-        let marked = self.periods(shaped);
-        let judged = self.watchers.iter().map(|(row, adversary)| {
-            // Each from the same place of the stream: a new adversary does not move the others.
-            let rng = &mut rng.clone();
-            self.watch(row.kind, adversary.as_ref(), seen, away, &marked, rng)
+        let wire = self.wire(seen);
+        let away = away.map(|away| self.wire(away));
+        let marked = self.periods(shaped, &wire);
+        let guesses: Vec<Vec<Guess>> = self
+            .watchers
+            .iter()
+            .map(|(_, adversary)| adversary.guess_on(&wire))
+            .collect();
+        // All against the same shuffles: a new adversary does not move the others.
+        let of_activities: Vec<&[Guess]> = self
+            .watchers
+            .iter()
+            .zip(&guesses)
+            .map(|((row, _), guesses)| match row.kind {
+                Kind::Activities => &guesses[..],
+                Kind::Days => &[],
+            })
+            .collect();
+        let devices = self.truth.devices.len();
+        let genuine = marked.iter().filter(|period| period.genuine).count() as u64;
+        let before = genuine * SHUFFLES as u64 * u64::from(number);
+        let mut shuffles = match marked.is_empty() || before > DEALT_AT_MOST {
+            true => Vec::new(),
+            false => shuffle_all(&of_activities, &marked, devices, SHUFFLES, rng),
+        }
+        .into_iter();
+        let judged = self.watchers.iter().zip(of_activities).zip(&guesses);
+        let judged = judged.map(|(((row, adversary), claims), guesses)| {
+            let shuffles = shuffles.next().unwrap_or_default();
+            let tallies = tally(claims, &self.truth);
+            match row.kind {
+                Kind::Activities => Judged {
+                    tallies,
+                    shuffles,
+                    days: None,
+                },
+                Kind::Days => Judged {
+                    tallies,
+                    shuffles: Vec::new(),
+                    days: away.as_ref().map(|away| {
+                        let away = adversary.guess_on(away);
+                        (beliefs(guesses), beliefs(&away))
+                    }),
+                },
+            }
         });
         Trial {
             vantage: seen.vantage,
@@ -119,42 +166,16 @@ impl<'a> Ground<'a> {
         }
     }
 
-    fn watch(
-        &self,
-        kind: Kind,
-        adversary: &dyn Adversary,
-        seen: &Observation,
-        away: Option<&Observation>,
-        marked: &[Marked],
-        rng: &mut ChaCha8Rng,
-    ) -> Judged {
-        let guesses = adversary.guess(seen);
-        let beliefs = |guesses: &[crate::threat::Guess]| -> Vec<f64> {
-            guesses.iter().map(|guess| guess.belief).collect()
-        };
-        let devices = self.truth.devices.len();
-        match kind {
-            Kind::Activities => Judged {
-                tallies: tally(&guesses, &self.truth),
-                shuffles: match marked.is_empty() {
-                    true => Vec::new(),
-                    false => shuffle(&guesses, marked, devices, SHUFFLES, rng),
-                },
-                days: None,
-            },
-            Kind::Days => Judged {
-                tallies: tally(&[], &self.truth),
-                shuffles: Vec::new(),
-                days: away.map(|away| (beliefs(&guesses), beliefs(&adversary.guess(away)))),
-            },
-        }
+    /// What is seen, ready for being looked at by all of them.
+    fn wire<'s>(&self, seen: &'s Observation) -> Wire<'s> {
+        Wire::new(seen, &self.knowledge, self.bin)
     }
 
     /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
-    fn periods(&self, shaped: &ShapedTrace) -> Vec<Marked> {
-        let whose = wire::whose(&shaped.seen, &self.knowledge);
+    fn periods(&self, shaped: &ShapedTrace, wire: &Wire) -> Vec<Marked> {
+        let whose = whose(&shaped.seen, &self.knowledge);
         let spans = match shaped.periods.is_empty() {
-            true => padding::periods(&shaped.seen),
+            true => padding::periods(wire.padding()),
             false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
         };
         mark(spans, &whose, &self.truth)
@@ -177,7 +198,7 @@ impl<'a> Ground<'a> {
     /// By row, with the longest T of the flows that may be the device's; where none has a T, with the longest activity, as T
     /// would be chosen.
     fn chances(&self, seen: &Observation) -> Vec<Chance> {
-        let whose = wire::whose(seen, &self.knowledge);
+        let whose = whose(seen, &self.knowledge);
         let of = |device: Option<usize>| {
             let used = self.truth.used(device)?;
             let flows = seen.flows.iter().zip(&whose);
@@ -198,4 +219,8 @@ impl<'a> Ground<'a> {
             .filter_map(of)
             .collect()
     }
+}
+
+fn beliefs(guesses: &[Guess]) -> Vec<f64> {
+    guesses.iter().map(|guess| guess.belief).collect()
 }

@@ -7,9 +7,11 @@
 //! waits and is never dropped; the wire is watched until the last of it has gone.
 //!
 //! The random one draws sizes evenly between a quarter of the largest and the largest, and intervals evenly between nothing
-//! and twice their mean; each draw holds for 16 packets, so that a busy day is a million trains and not twenty.
+//! and twice their mean; each draw holds for 16 packets, or for as many more as it takes that a long trace comes to a quarter
+//! of a million draws and not to twenty million. How many is worked out from the rates and the length of the trace alone, and
+//! told among the parameters.
 
-use super::settings::{DefenseError, Settings, ENTRIES_AT_MOST, PACKETS_AT_MOST};
+use super::settings::{DefenseError, Settings, PACKETS_AT_MOST};
 use super::stream::way;
 use super::vpn::TUNNEL;
 use super::wire::{merged, Delays};
@@ -28,8 +30,11 @@ use std::collections::{BTreeMap, VecDeque};
 const CELL: u32 = 1000;
 const LARGEST: u32 = 1400;
 
-/// Random packets that share a draw.
+/// Random packets that share a draw, at least.
 const TRAIN: u32 = 16;
+/// Draws for the whole of a trace, about: two weeks at home then have one every five seconds each way, and cost little more
+/// than at a constant rate.
+const DRAWS_AT_MOST: f64 = 250_000.0;
 
 struct Ilp {
     random: bool,
@@ -38,6 +43,8 @@ struct Ilp {
     /// R_u and R_d on the wire.
     rates: [Rate; 2],
     chosen: bool,
+    /// Packets that share a draw; of random ones.
+    hold: u32,
 }
 
 /// Constant rate.
@@ -107,24 +114,20 @@ fn make(
             end: trace.window.end,
         });
     }
-    let trains = if random {
-        cells / f64::from(TRAIN)
-    } else {
-        0.0
-    };
-    for (what, count, most) in [
-        ("packets on the wire", cells, PACKETS_AT_MOST),
-        ("trains of random packets", trains, ENTRIES_AT_MOST),
-    ] {
-        if count > most {
-            return Err(DefenseError::TooMany { what, count, most });
-        }
+    if cells > PACKETS_AT_MOST {
+        return Err(DefenseError::TooMany {
+            what: "packets on the wire",
+            count: cells,
+            most: PACKETS_AT_MOST,
+        });
     }
     Ok(Box::new(Ilp {
         random,
         sizes,
         rates,
         chosen: settings.ilp_rate.is_none(),
+        // Far below 2^32: so many packets were refused.
+        hold: ((cells / DRAWS_AT_MOST).ceil() as u32).max(TRAIN),
     }))
 }
 
@@ -230,7 +233,7 @@ impl Ilp {
             let room = size - CELL_HEADER_BYTES;
             let begin = at;
             let mut count = 0;
-            while count < TRAIN {
+            while count < self.hold {
                 while let Some(packet) = packets.next_if(|packet| packet.at <= at) {
                     waiting.push_back((packet.at, packet.bytes));
                 }
@@ -242,7 +245,8 @@ impl Ilp {
                     true => packets.peek().map_or(trace.window.end, |packet| packet.at),
                     false => at,
                 };
-                let dummies = (idle.0.saturating_sub(at.0) / every).min(i64::from(TRAIN - count));
+                let dummies =
+                    (idle.0.saturating_sub(at.0) / every).min(i64::from(self.hold - count));
                 let cells = match u32::try_from(dummies) {
                     Ok(dummies @ 1..) => {
                         carried.cover += u64::from(size) * u64::from(dummies);
@@ -361,6 +365,7 @@ impl Defense for Ilp {
         ]);
         if self.random {
             all.insert("least_cell_bytes", json!(self.sizes.0));
+            all.insert("packets_per_draw", json!(self.hold));
         }
         all
     }
@@ -425,6 +430,7 @@ mod tests {
             sizes: (500, 500),
             rates: [Rate::new(1000.0).unwrap(); 2],
             chosen: false,
+            hold: TRAIN,
         };
         let shaped = ilp.shape(&trace, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(shaped.delay.max.as_millis(), 1000);
@@ -439,6 +445,22 @@ mod tests {
         assert_eq!(slow.seen.window.end, Timestamp::new(20, 0));
         assert_eq!(slow.delay.max.as_secs(), 10);
         assert!(constant(&settings, &trace).is_ok());
+    }
+
+    #[test]
+    fn a_long_trace_has_longer_draws() {
+        // A month at 40 KB/s in packets of 875 bytes on the mean: 1.2e8, so that about 475 share a draw.
+        let month = tiny(&[(0, true, 100), (2_592_000, false, 100)], &[]);
+        let ilp = random(&with(40_000.0), &month).unwrap();
+        let hold = ilp.parameters()["packets_per_draw"].as_u64().unwrap();
+        assert!((470..=480).contains(&hold), "{hold}");
+        let shaped = ilp.shape(&month, &mut ChaCha8Rng::seed_from_u64(1));
+        let trains = shaped.seen.sightings.len();
+        assert!((200_000..300_000).contains(&trains), "{trains}");
+        assert_eq!(shaped.seen.bytes(), shaped.cost.carried());
+        let hour = tiny(&[(0, true, 100), (3600, false, 100)], &[]);
+        let ilp = random(&with(40_000.0), &hour).unwrap();
+        assert_eq!(ilp.parameters()["packets_per_draw"], 16);
     }
 
     #[test]

@@ -182,6 +182,8 @@ struct Replay<'a> {
     spans: &'a [Span],
     /// Which span is looked at.
     place: usize,
+    /// When the shaper is to be polled next; kept, for most packets come while nothing is due.
+    wake: Option<Timestamp>,
     /// Begins of periods of padding, and whether a byte of an activity went in them.
     periods: Vec<(Timestamp, bool)>,
     cover: u64,
@@ -314,8 +316,10 @@ impl Stp {
             origin: start,
             waiting_at_most: usize::MAX,
         };
+        let shaper = Shaper::new(plan, &mut own).ok()?;
         Some(Replay {
-            shaper: Shaper::new(plan, &mut own).ok()?,
+            wake: shaper.wake(),
+            shaper,
             chance: own,
             flow: u32::try_from(flow).ok()?,
             cell_bytes: one.fit.cell_bytes,
@@ -404,7 +408,8 @@ impl Defense for Stp {
             };
             // Cells that are due at the very instant may carry it already.
             let before = Timestamp(packet.at.0.saturating_sub(1));
-            if replay.shaper.wake().is_some_and(|wake| wake <= before) {
+            let ran = replay.wake.is_some_and(|wake| wake <= before);
+            if ran {
                 replay.run(before, &mut trains, &mut delays);
             }
             let activity = replay.activity(packet.at);
@@ -414,14 +419,22 @@ impl Defense for Stp {
             };
             let mark = if activity.is_some() { ACTIVE } else { 0 };
             let tag = u32::try_from(index).unwrap_or(ACTIVE - 1) | mark;
-            let admission = replay.shaper.offer(
-                packet.at,
-                packet.direction,
-                packet.bytes,
-                until,
-                tag,
-                &mut replay.chance,
-            );
+            let idle = until.is_none() && replay.shaper.is_idle();
+            if idle && ran {
+                replay.wake = replay.shaper.wake();
+            }
+            let due = replay.wake.is_some_and(|wake| wake <= packet.at);
+            let admission = if idle && !due {
+                // As the shaper would say.
+                Admission::Through
+            } else {
+                let (at, way) = (packet.at, packet.direction);
+                let chance = &mut replay.chance;
+                let shaper = &mut replay.shaper;
+                let admission = shaper.offer(at, way, packet.bytes, until, tag, chance);
+                replay.wake = shaper.wake();
+                admission
+            };
             match admission {
                 Admission::Queued => {}
                 Admission::Refused => dropped += u64::from(packet.bytes),

@@ -76,83 +76,144 @@ pub fn shuffle(
     rounds: usize,
     chance: &mut ChaCha8Rng,
 ) -> Vec<Shuffles> {
-    let empty = Shuffles {
-        shuffled: vec![0; rounds],
-        ..Shuffles::default()
-    };
-    let mut rows = vec![empty; devices.saturating_add(1)];
-    let mut touches = Touches::new(guesses, periods);
-    let place = |guess: &Guess| guess.device.map(|device| device.saturating_add(1));
-    for guess in guesses {
-        for row in [Some(0), place(guess)].into_iter().flatten() {
-            if let Some(row) = rows.get_mut(row) {
-                row.claims += 1;
-            }
-        }
-    }
-    // Calls `right` with the places of the rows of each claim that a marked period makes right.
-    let mut hold = |marked: &mut dyn Iterator<Item = usize>, right: &mut dyn FnMut(usize)| {
-        touches.round(marked, &mut |claim| {
-            right(0);
-            if let Some(row) = guesses.get(claim).and_then(place) {
-                right(row);
-            }
-        });
-    };
-    let genuine = periods
-        .iter()
-        .enumerate()
-        .filter(|(_, period)| period.genuine);
-    hold(&mut genuine.map(|(place, _)| place), &mut |row| {
-        if let Some(row) = rows.get_mut(row) {
-            row.correct += 1;
-        }
-    });
-    let mut decks: Vec<Vec<usize>> = Vec::new();
-    let mut marks: Vec<usize> = Vec::new();
-    let mut from = 0;
-    for flow in periods.chunk_by(|a, b| a.flow == b.flow) {
-        decks.push((from..from + flow.len()).collect());
-        marks.push(flow.iter().filter(|period| period.genuine).count());
-        from += flow.len();
-    }
-    for round in 0..rounds {
-        for (deck, &marks) in decks.iter_mut().zip(&marks) {
-            // The first so many of a deck shuffled as far as needed (R. Durstenfeld, CACM 7(7), 1964, algorithm 235).
-            for place in 0..marks {
-                let other = chance.gen_range(place..deck.len());
-                deck.swap(place, other);
-            }
-        }
-        let dealt = decks.iter().zip(&marks);
-        let mut dealt = dealt.flat_map(|(deck, &marks)| deck.iter().take(marks).copied());
-        hold(&mut dealt, &mut |row| {
-            let row = rows
-                .get_mut(row)
-                .and_then(|row| row.shuffled.get_mut(round));
-            if let Some(count) = row {
-                *count += 1;
-            }
-        });
-    }
-    rows
+    let mut all = shuffle_all(&[guesses], periods, devices, rounds, chance);
+    all.pop().unwrap_or_default()
 }
 
-/// Which claims each period makes right.
-struct Touches {
-    /// Claims of all periods, one period after the other.
-    claims: Vec<u32>,
-    /// Where those of each period begin, and one end more.
-    begins: Vec<usize>,
+/// [`shuffle`] of the claims of several, all against the same shuffles: what each is told does not depend on the others.
+pub fn shuffle_all(
+    claims: &[&[Guess]],
+    periods: &[Marked],
+    devices: usize,
+    rounds: usize,
+    chance: &mut ChaCha8Rng,
+) -> Vec<Vec<Shuffles>> {
+    let mut flows: Vec<Flow> = Vec::new();
+    let mut from = 0u32;
+    // A trace has far fewer than 2^32 periods.
+    for of in periods.chunk_by(|a, b| a.flow == b.flow) {
+        let places = (from..).zip(of);
+        let genuine: Vec<u32> = places
+            .filter(|(_, period)| period.genuine)
+            .map(|(place, _)| place)
+            .collect();
+        let to = from.saturating_add(u32::try_from(of.len()).unwrap_or(u32::MAX));
+        flows.push(Flow {
+            row: of
+                .first()
+                .and_then(|period| u32::try_from(row_of(period.device?)).ok())
+                .unwrap_or(NOBODY),
+            deck: (from..to).collect(),
+            genuine,
+        });
+        from = to;
+    }
+    let mut tables: Vec<Table> = claims
+        .iter()
+        .map(|guesses| Table::new(guesses, periods, &flows, devices, rounds))
+        .collect();
+    for table in &mut tables {
+        table.round(flows.iter().map(|flow| (flow, &flow.genuine[..])));
+        for (row, &right) in table.rows.iter_mut().zip(&table.right) {
+            row.correct = right;
+        }
+    }
+    for round in 0..rounds {
+        for flow in &mut flows {
+            // The first so many of a deck shuffled as far as needed (R. Durstenfeld, CACM 7(7), 1964, algorithm 235).
+            for place in 0..flow.genuine.len() {
+                let other = chance.gen_range(place..flow.deck.len());
+                flow.deck.swap(place, other);
+            }
+        }
+        for table in tables.iter_mut().filter(|table| !table.silent) {
+            table.round(flows.iter().map(|flow| (flow, flow.dealt())));
+            for (row, &right) in table.rows.iter_mut().zip(&table.right) {
+                if let Some(count) = row.shuffled.get_mut(round) {
+                    *count = right;
+                }
+            }
+        }
+    }
+    tables.into_iter().map(|table| table.rows).collect()
+}
+
+fn row_of(device: usize) -> usize {
+    device.saturating_add(1)
+}
+
+/// The periods of one flow.
+struct Flow {
+    /// The row of its device, or [`NOBODY`].
+    row: u32,
+    /// Places of its periods, being shuffled.
+    deck: Vec<u32>,
+    /// Places of those that are genuine.
+    genuine: Vec<u32>,
+}
+
+impl Flow {
+    /// Places of those that are marked in this shuffle.
+    fn dealt(&self) -> &[u32] {
+        self.deck.get(..self.genuine.len()).unwrap_or_default()
+    }
+}
+
+/// The claims of one, and which of them each period makes right.
+struct Table {
+    rows: Vec<Shuffles>,
+    /// Right claims of this round, by row.
+    right: Vec<u64>,
+    /// Nothing any period makes right.
+    silent: bool,
+    /// What each period makes right.
+    places: Vec<Place>,
+    /// Of each flow all of whose periods make equally many claims right: how many those are.
+    even: Vec<Option<[u32; 2]>>,
+    /// Claims that several periods touch, with the row of the device they name or [`NOBODY`]: of all periods, one period after
+    /// the other.
+    shared: Vec<(u32, u32)>,
     /// The last round in which each claim was right: a claim counts once a round.
     stamps: Vec<u32>,
     rounds: u32,
 }
 
-impl Touches {
-    fn new(guesses: &[Guess], periods: &[Marked]) -> Self {
-        let mut pairs: Vec<(usize, u32)> = Vec::new();
-        let mut from = 0;
+/// The row of claims that name nobody.
+const NOBODY: u32 = u32::MAX;
+
+/// What a period makes right: looked at some hundred times for each, in any order, and therefore kept in one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// Claims that it alone touches, and how many of those name its flow's device. Most claims are such, and counted without
+    /// being looked at.
+    alone: [u32; 2],
+    /// Where in [`Table::shared`] the others begin, and how many there are.
+    from: u32,
+    count: u32,
+}
+
+impl Table {
+    fn new(
+        guesses: &[Guess],
+        periods: &[Marked],
+        flows: &[Flow],
+        devices: usize,
+        rounds: usize,
+    ) -> Self {
+        let empty = Shuffles {
+            shuffled: vec![0; rounds],
+            ..Shuffles::default()
+        };
+        let mut rows = vec![empty; devices.saturating_add(1)];
+        for guess in guesses {
+            for row in [Some(0), guess.device.map(row_of)].into_iter().flatten() {
+                if let Some(row) = rows.get_mut(row) {
+                    row.claims += 1;
+                }
+            }
+        }
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        let mut from = 0u32;
         for flow in periods.chunk_by(|a, b| a.flow == b.flow) {
             let of = flow.first().and_then(|period| period.device);
             for (guess, claim) in guesses.iter().zip(0u32..) {
@@ -161,39 +222,113 @@ impl Touches {
                 }
                 // Periods of a flow are equally long and apart, so their ends ascend as well.
                 let first = flow.partition_point(|period| period.span.end < guess.span.start);
-                let last = flow.partition_point(|period| period.span.start <= guess.span.end);
-                pairs.extend((first..last).map(|place| (from + place, claim)));
+                let later = flow.get(first..).unwrap_or_default();
+                let touched = later
+                    .iter()
+                    .take_while(|period| period.span.start <= guess.span.end);
+                let places = (from.saturating_add(u32::try_from(first).unwrap_or(u32::MAX)))..;
+                pairs.extend(places.zip(touched).map(|(place, _)| (place, claim)));
             }
-            from += flow.len();
+            from = from.saturating_add(u32::try_from(flow.len()).unwrap_or(u32::MAX));
         }
+        let mut touched = vec![0u32; guesses.len()];
+        for &(_, claim) in &pairs {
+            if let Some(times) = touched.get_mut(claim as usize) {
+                *times += 1;
+            }
+        }
+        let mut places = vec![Place::default(); periods.len()];
+        let silent = pairs.is_empty();
+        pairs.retain(|&(place, claim)| {
+            let times = touched.get(claim as usize).copied();
+            let named = guesses.get(claim as usize).and_then(|guess| guess.device);
+            let flow = periods.get(place as usize).and_then(|of| of.device);
+            let countable = times == Some(1) && (named.is_none() || named == flow);
+            if let Some(place) = places.get_mut(place as usize) {
+                if countable {
+                    place.alone[0] += 1;
+                    place.alone[1] += u32::from(named.is_some());
+                } else {
+                    place.count += 1;
+                }
+            }
+            !countable
+        });
         pairs.sort_unstable();
-        let begins = (0..=periods.len())
-            .map(|place| pairs.partition_point(|pair| pair.0 < place))
-            .collect();
+        let mut from = 0u32;
+        for place in &mut places {
+            place.from = from;
+            from = from.saturating_add(place.count);
+        }
+        let even = flows.iter().map(|flow| {
+            let own = flow.deck.first().zip(flow.deck.last());
+            let own = own.and_then(|(&from, &to)| places.get(from as usize..=to as usize))?;
+            let first = own.first()?;
+            let alike = |of: &Place| of.count == 0 && of.alone == first.alone;
+            own.iter().all(alike).then_some(first.alone)
+        });
         Self {
-            claims: pairs.into_iter().map(|pair| pair.1).collect(),
-            begins,
+            right: vec![0; rows.len()],
+            rows,
+            silent,
+            even: even.collect(),
+            places,
+            shared: pairs
+                .into_iter()
+                .map(|(_, claim)| {
+                    let named = guesses.get(claim as usize).and_then(|guess| guess.device);
+                    let row = named.and_then(|device| u32::try_from(row_of(device)).ok());
+                    (claim, row.unwrap_or(NOBODY))
+                })
+                .collect(),
             stamps: vec![0; guesses.len()],
             rounds: 0,
         }
     }
 
-    fn round(&mut self, marked: &mut dyn Iterator<Item = usize>, right: &mut dyn FnMut(usize)) {
+    /// Counts the claims that the marked periods of each flow make right.
+    fn round<'a>(&mut self, marked: impl Iterator<Item = (&'a Flow, &'a [u32])>) {
         self.rounds += 1;
-        for place in marked {
-            let ends = (self.begins.get(place), self.begins.get(place + 1));
-            let (Some(&from), Some(&to)) = ends else {
+        self.right.fill(0);
+        for ((flow, marked), even) in marked.zip(&self.even) {
+            if let Some([all, own]) = even {
+                let times = marked.len() as u64;
+                add(&mut self.right, 0, u64::from(*all) * times);
+                add(&mut self.right, flow.row, u64::from(*own) * times);
                 continue;
-            };
-            for &claim in self.claims.get(from..to).unwrap_or_default() {
-                if let Some(stamp) = self.stamps.get_mut(claim as usize) {
+            }
+            let (mut all, mut own) = (0u64, 0u64);
+            for &place in marked {
+                let Some(of) = self.places.get(place as usize) else {
+                    continue;
+                };
+                all += u64::from(of.alone[0]);
+                own += u64::from(of.alone[1]);
+                if of.count == 0 {
+                    continue;
+                }
+                let (from, count) = (of.from as usize, of.count as usize);
+                let shared = self.shared.get(from..from.saturating_add(count));
+                for &(claim, row) in shared.unwrap_or_default() {
+                    let Some(stamp) = self.stamps.get_mut(claim as usize) else {
+                        continue;
+                    };
                     if *stamp != self.rounds {
                         *stamp = self.rounds;
-                        right(claim as usize);
+                        all += 1;
+                        add(&mut self.right, row, 1);
                     }
                 }
             }
+            add(&mut self.right, 0, all);
+            add(&mut self.right, flow.row, own);
         }
+    }
+}
+
+fn add(rows: &mut [u64], row: u32, right: u64) {
+    if let Some(row) = rows.get_mut(row as usize) {
+        *row += right;
     }
 }
 

@@ -231,7 +231,7 @@ impl Shaper {
             }
         }
         self.settle(now, chance);
-        let idle = self.end.is_none() && self.hold.is_none();
+        let idle = self.is_idle();
         if idle && activity.is_none() {
             return Admission::Through;
         }
@@ -317,6 +317,12 @@ impl Shaper {
     /// Whether genuine packets wait.
     pub fn is_waiting(&self) -> bool {
         self.lanes.iter().any(|lane| !lane.waiting.is_empty())
+    }
+
+    /// Whether a packet that belongs to no activity would pass as it is now: nothing is padded or about to be, so far as
+    /// nothing is due.
+    pub fn is_idle(&self) -> bool {
+        self.end.is_none() && self.hold.is_none()
     }
 
     /// Whether traffic is padded.
