@@ -8,7 +8,7 @@ use crate::cli::{defend, score};
 use crate::report::audit::Page;
 use crate::trace::disjoint;
 use crate::units::Span;
-use crate::verdict::{Baseline, Home, Verdict, SCHEMA};
+use crate::verdict::{Baseline, Home, Verdict, NOT_RUN, SCHEMA};
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,8 +87,7 @@ impl All {
             Failure::ClosedPipe => Exit::Environment,
             Failure::Exit(exit) => exit,
         };
-        self.caveats
-            .push(format!("{name} could not be run: {}", told(error)));
+        self.caveats.push(format!("{name}{NOT_RUN}{}", told(error)));
         self.exit = worse(self.exit, exit);
     }
 

@@ -52,6 +52,19 @@ pub struct Verdict {
     pub caveats: Vec<String>,
 }
 
+/// Between the name of a check and the reason, in the caveat of one that could not be run.
+pub const NOT_RUN: &str = " could not be run: ";
+
+impl Verdict {
+    /// The caveats of checks that could not be run; none where the program ends as after a whole run.
+    pub fn not_run(&self) -> Vec<&str> {
+        let caveats = self.caveats.iter().map(String::as_str);
+        caveats
+            .filter(|text| self.command == "check" && self.exit_code > 1 && text.contains(NOT_RUN))
+            .collect()
+    }
+}
+
 /// What was defended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Home {
@@ -119,7 +132,6 @@ pub struct Outcome {
     /// How much later genuine packets pass.
     pub added_latency_ms: Latency,
     /// What the paper's equations foretell; of defenses they are about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub theory: Option<Theory>,
     /// Names and addresses that devices cannot reach any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]

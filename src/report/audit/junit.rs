@@ -10,7 +10,7 @@ use super::summary;
 use crate::report::human::line;
 use crate::verdict::gates::accepted;
 use crate::verdict::held::held;
-use crate::verdict::{Status, Verdict};
+use crate::verdict::{Status, Verdict, NOT_RUN};
 use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
@@ -19,11 +19,28 @@ use std::io::{self, Write};
 /// Writes the report. It has no times and no clock: the same verdict gives the same bytes.
 pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let mut report = Report::new("stp-audit");
+    if !verdict.not_run().is_empty() {
+        report.add_test_suite(not_run(verdict));
+    }
     report.add_test_suite(gates(verdict));
     report.add_test_suite(defenses(verdict));
     let text = report.to_string().map_err(broken)?;
     out.write_all(text.trim_end().as_bytes())?;
     writeln!(out)
+}
+
+/// An error for each check that could not be run.
+fn not_run(verdict: &Verdict) -> TestSuite {
+    let mut suite = TestSuite::new("checks");
+    for text in verdict.not_run() {
+        let (name, reason) = text.split_once(NOT_RUN).unwrap_or((text, text));
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("not run").set_message(line(reason));
+        let mut case = TestCase::new(line(name), status);
+        case.set_classname("stp-audit.checks");
+        suite.add_test_case(case);
+    }
+    suite
 }
 
 fn gates(verdict: &Verdict) -> TestSuite {

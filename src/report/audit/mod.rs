@@ -235,6 +235,43 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_could_not_be_run_is_green_nowhere() {
+        let mut verdict = sample::empty();
+        verdict.command = "check".into();
+        verdict.exit_code = 3;
+        verdict.verdict = "inconclusive".into();
+        verdict.caveats = vec!["evening could not be run: nope.pcap: no such file".into()];
+        verdict
+            .parameters
+            .insert("config".into(), serde_json::json!("sub/gate.toml"));
+        let junit = text(&verdict, Format::Junit);
+        let read = quick_junit::Report::deserialize_from_str(&junit).unwrap();
+        assert_eq!((read.tests, read.errors), (1, 1), "{junit}");
+        assert!(junit.contains("nope.pcap: no such file"), "{junit}");
+        let read = |format| -> serde_json::Value {
+            serde_json::from_str(&text(&verdict, format)).unwrap()
+        };
+        let log = read(Format::Sarif);
+        let invocation = &log["runs"][0]["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false);
+        let told = &invocation["toolExecutionNotifications"][0]["message"]["text"];
+        assert!(told.as_str().unwrap().contains("nope.pcap"), "{told}");
+        for format in [Format::Table, Format::Md] {
+            let text = text(&verdict, format);
+            assert!(text.contains("Could not be run: 1 check"), "{text}");
+            assert!(!text.contains("a generated home"), "{text}");
+        }
+        let schema = serde_json::from_str(json::SCHEMA).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert!(validator.is_valid(&read(Format::Json)));
+        let mut verdict = sample::verdict();
+        verdict.command = "check".into();
+        let config = serde_json::json!("sub/gate.toml");
+        verdict.parameters.insert("config".into(), config);
+        assert!(text(&verdict, Format::Sarif).contains("\"uri\": \"sub/gate.toml\""));
+    }
+
+    #[test]
     fn sarif_has_what_2_1_0_requires() {
         for verdict in [sample::verdict(), sample::hostile(), sample::empty()] {
             let log = text(&verdict, Format::Sarif);

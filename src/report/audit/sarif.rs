@@ -9,9 +9,9 @@ use crate::report::human::line;
 use crate::verdict::gates::{accepted, RULES};
 use crate::verdict::{Gate, Status, Verdict};
 use serde_sarif::sarif::{
-    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, PhysicalLocation,
-    PropertyBag, Region, ReportingDescriptor, Result as Finding, ResultLevel, Run, Sarif, Tool,
-    ToolComponent,
+    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
+    PhysicalLocation, PropertyBag, Region, ReportingDescriptor, Result as Finding, ResultLevel,
+    Run, Sarif, Tool, ToolComponent,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -43,11 +43,20 @@ fn log(verdict: &Verdict) -> Sarif {
         .filter(|gate| gate.status != Status::Pass)
         .map(|gate| finding(gate, verdict))
         .collect();
-    let invocation = Invocation::builder()
-        .execution_successful(true)
+    let not_run = verdict.not_run();
+    let mut invocation = Invocation::builder()
+        .execution_successful(not_run.is_empty())
         .exit_code(i64::from(verdict.exit_code))
         .exit_code_description(line(&verdict.verdict))
         .build();
+    if !not_run.is_empty() {
+        let told = |text: &&str| {
+            Notification::builder()
+                .message(Message::builder().text(plain(text)).build())
+                .build()
+        };
+        invocation.tool_execution_notifications = Some(not_run.iter().map(told).collect());
+    }
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
         .invocations(vec![invocation])
@@ -162,7 +171,13 @@ fn fingerprint(parts: &[&str]) -> String {
 /// What the findings are about, relative to the root of the repository.
 fn artifact(verdict: &Verdict) -> String {
     let within = verdict.inputs.iter().find_map(|input| relative(input));
-    match within.filter(|_| verdict.command != "check") {
+    let configuration = verdict.parameters.get("config");
+    let configuration = configuration.and_then(|path| relative(path.as_str()?));
+    let place = match verdict.command.as_str() {
+        "check" => configuration,
+        _ => within,
+    };
+    match place {
         Some(path) => path,
         None => CONFIGURATION.to_owned(),
     }

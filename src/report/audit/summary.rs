@@ -16,6 +16,12 @@ const FINDINGS: usize = 20;
 /// What was audited, in parts.
 pub fn headline(verdict: &Verdict) -> Vec<String> {
     let home = &verdict.home;
+    if verdict.results.is_empty() && !verdict.not_run().is_empty() {
+        return vec![
+            "nothing was audited".to_owned(),
+            format!("seed {}", verdict.seed),
+        ];
+    }
     let mut parts = match verdict.inputs.is_empty() {
         true => vec!["a generated home".to_owned()],
         false => {
@@ -193,13 +199,18 @@ pub fn failing_lines(verdict: &Verdict) -> Vec<String> {
             })
             .collect::<Vec<String>>()
     };
-    words.into_iter().flat_map(told).collect()
+    let not_run = verdict.not_run().into_iter().map(line);
+    not_run.chain(words.into_iter().flat_map(told)).collect()
 }
 
 /// The last line.
 pub fn closing(verdict: &Verdict) -> String {
+    let not_run = match verdict.not_run().len() {
+        0 => String::new(),
+        checks => format!("Could not be run: {}. ", counted(checks as u64, "check")),
+    };
     format!(
-        "Verdict: {} (exit code {}). stp-audit {}.",
+        "{not_run}Verdict: {} (exit code {}). stp-audit {}.",
         line(&verdict.verdict),
         verdict.exit_code,
         verdict.version
