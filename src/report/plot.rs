@@ -172,7 +172,7 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
     let margin = (ends.1 - ends.0) * 0.03;
     let at = |&(b, c): &(f64, f64)| (place(b), c);
     let caption = format!(
-        "Privacy against bandwidth: {} trials of {} s, seed {}",
+        "Privacy against bandwidth: simulated, {} trials of {} s a point, seed {}",
         sweep.trials, sweep.duration_s, sweep.seed
     );
     let mut chart = ChartBuilder::on(area)

@@ -1,7 +1,7 @@
 //! A verdict as one page of HTML with its pictures: the table, the rates of each device before and after, the curve.
 
 use super::page::Page;
-use super::rows::{cells, number, status, HEADINGS};
+use super::rows::{cells, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::{decimals, line};
 use crate::report::page::{fill, inline};
@@ -27,7 +27,7 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
             says => line(&gate.says),
         }
     });
-    let rows = verdict.results.iter().map(|row| {
+    let rows = together(verdict).map(|row| {
         context! { headline => row.headline, cells => cells(row).to_vec() }
     });
     let mut doubts = summary::broken(verdict);

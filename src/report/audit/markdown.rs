@@ -1,6 +1,6 @@
 //! A verdict as Markdown, short enough for the step summary of a CI run: the verdict first, then gates, then results.
 
-use super::rows::{cells, number, status, HEADINGS};
+use super::rows::{cells, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::decimals;
 use crate::report::markdown::{escape, table};
@@ -51,9 +51,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         })
         .collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let rows: Vec<Vec<String>> = verdict
-        .results
-        .iter()
+    let rows: Vec<Vec<String>> = together(verdict)
         .map(|row| {
             let cells = cells(row).into_iter().map(|cell| escape(&cell));
             match row.headline {

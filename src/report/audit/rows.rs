@@ -19,6 +19,15 @@ pub const HEADINGS: [&str; 11] = [
     "Theory c, b",
 ];
 
+/// What the rows about all devices together are called.
+const ALL: &str = "all";
+
+/// The rows that people are shown: the devices of a home together. Seven defenses, five adversaries and a dozen devices are
+/// more rows than anybody reads; JSON and CSV have one for each device.
+pub fn together(verdict: &Verdict) -> impl Iterator<Item = &Outcome> {
+    verdict.results.iter().filter(|row| row.device == ALL)
+}
+
 /// The texts of a result: plain, with nothing in them that breaks a line.
 pub fn cells(row: &Outcome) -> [String; HEADINGS.len()] {
     let top = &row.precision_at;

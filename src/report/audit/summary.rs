@@ -6,8 +6,6 @@ use crate::verdict::{Outcome, Verdict};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the rows about all devices together are called.
-const ALL: &str = "all";
 /// Names of what does not work any more that are listed.
 const BROKEN: usize = 6;
 /// Findings of a kind that are listed.
@@ -52,7 +50,7 @@ pub fn truth(verdict: &Verdict) -> Option<&'static str> {
 /// The controls: what shuffled marks and the undefended trace give, and who tells days apart.
 pub fn controls(verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
-    for row in verdict.results.iter().filter(|row| row.device == ALL) {
+    for row in rows::together(verdict) {
         if let Some(s) = row.shuffled {
             // What prints as 1 is 1.
             let tells = match (s.low < 1.005, s.high > 0.995) {

@@ -1,9 +1,7 @@
 //! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
 //!
-//! The devices of a home are told together: seven defenses, five adversaries and a dozen devices are more rows
-//! than anybody reads. The other formats have a row for each device.
 
-use super::rows::{cells, number, status};
+use super::rows::{cells, number, status, together};
 use super::summary;
 use crate::report::columns::{Align, Columns};
 use crate::report::human::{decimals, line, MISSING};
@@ -11,8 +9,6 @@ use crate::report::style::{Paint, Style};
 use crate::verdict::{Status, Verdict};
 use std::io::{self, Write};
 
-/// What the rows about all devices together are called.
-const ALL: &str = "all";
 /// Before the defense of the rows that limits are held against.
 const MARK: &str = "* ";
 const NO_MARK: &str = "  ";
@@ -28,7 +24,7 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     if verdict.home.devices.len() > 1 {
         tell(
             Paint::Faint,
-            "Each device by itself: --format csv, json or md.",
+            "Each device by itself: --format csv or json.",
         )?;
     }
     if let Some(text) = summary::truth(verdict) {
@@ -71,7 +67,7 @@ fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<(
         ("ACT/PERIOD", Align::Right),
         ("THEORY C, B", Align::Right),
     ]);
-    for row in verdict.results.iter().filter(|row| row.device == ALL) {
+    for row in together(verdict) {
         let (mark, paint) = match row.headline {
             true => (MARK, Paint::Known),
             false => (NO_MARK, Paint::Faint),
