@@ -14,6 +14,7 @@ use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};
 use crate::cli::shaping::{heard, Ends, Told};
 use crate::cli::tracing::Traced;
+use crate::cli::wire::UNKNOWN_HOME;
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, Endpoint, FlowKey};
 use crate::flow::observer::BinsFrom;
@@ -78,11 +79,11 @@ pub fn observe(
         return Err(input(TraceError::Many.to_string()));
     }
     let flows = &read.observed.flows;
-    let home = find_home(flows, capture, before);
     let told: Vec<Told> = inputs
         .iter()
         .filter_map(|path| heard(&comment(path)?))
         .collect();
+    let home = find_home(flows, capture, before, !told.is_empty());
     // What only some of the captures tell is not all there is to know.
     let all_told = told.len() == inputs.len();
     // A firewall leaves nothing on the wire; of a capture that does not say whose it is, nothing is no result.
@@ -90,15 +91,17 @@ pub fn observe(
     if !silent {
         read.must_have_packets()?;
     }
+    let sides = sides(&home, flows, &told);
+    let vantage = vantage(&sides, flows);
     let wire = Wire {
-        sides: sides(&home, flows),
+        sides,
         names: Names::of(&before.trace),
         told,
         keep_local,
     };
     let window = read.observed.window.unwrap_or(before.trace.window);
     let seen = wire.seen(
-        vantage(&home, flows),
+        vantage,
         window.union(before.trace.window),
         &recording,
     );
@@ -120,9 +123,16 @@ pub fn observe(
     })
 }
 
-/// Whose end of each flow is the home's.
-fn sides(home: &Home, flows: &[(FlowKey, Flow)]) -> HashMap<FlowKey, (Side, End)> {
+/// Whose end of each flow is the home's: as it is told, before all that the traffic looks like.
+fn sides(
+    home: &Home,
+    flows: &[(FlowKey, Flow)],
+    told: &[Told],
+) -> HashMap<FlowKey, (Side, End)> {
     let side = |(key, flow): &(FlowKey, Flow)| {
+        if let Some(end) = told_end(told, key) {
+            return (*key, (Side::One(end), end));
+        }
         let side = home.side(key, flow);
         let end = match side {
             Side::One(end) | Side::Both(end) => end,
@@ -131,6 +141,23 @@ fn sides(home: &Home, flows: &[(FlowKey, Flow)]) -> HashMap<FlowKey, (Side, End)
         (*key, (side, end))
     };
     flows.iter().map(side).collect()
+}
+
+/// The end of a flow that is told to be the home's.
+fn told_end(told: &[Told], key: &FlowKey) -> Option<End> {
+    let is_told = |end: &End| shaping(told, key, *end).is_some();
+    [End::A, End::B].into_iter().find(is_told)
+}
+
+/// How a flow is told to be shaped whose home's end is `local`, and at which place.
+fn shaping(told: &[Told], key: &FlowKey, local: End) -> Option<(usize, Shaping)> {
+    let ends = Ends {
+        protocol: key.protocol(),
+        local: key.end(local),
+        remote: key.end(local.other()),
+    };
+    let ends = ends.to_string();
+    told.iter().find_map(|told| told.get(&ends)).copied()
 }
 
 /// What is known of the wire's flows when all was read.
@@ -194,37 +221,41 @@ impl Wire {
         seen
     }
 
-    /// Which end of a recorded flow is the home's; of one that was folded, the private one.
+    /// Which end of a recorded flow is the home's; of one that was folded, the one that is told, or the private one.
     fn side(&self, key: &FlowKey) -> (Side, End) {
         self.sides.get(key).copied().unwrap_or_else(|| {
-            let end = match is_private(key.end(End::A).address) {
+            let end = told_end(&self.told, key);
+            let end = end.unwrap_or(match is_private(key.end(End::A).address) {
                 true => End::A,
                 false => End::B,
-            };
+            });
             (Side::One(end), end)
         })
     }
 
     fn told(&self, key: &FlowKey, local: End) -> Option<(usize, Shaping)> {
-        let ends = Ends {
-            protocol: key.protocol(),
-            local: key.end(local),
-            remote: key.end(local.other()),
-        };
-        let ends = ends.to_string();
-        self.told.iter().find_map(|told| told.get(&ends)).copied()
+        shaping(&self.told, key, local)
     }
 }
 
 /// The home, by what `before` knows of it. A tunnel has two public ends that share all its packets, and raw IP shows no
-/// hardware addresses: the capture alone would not always tell which end is the home's.
-fn find_home(flows: &[(FlowKey, Flow)], capture: &CaptureArgs, before: &Traced) -> Home {
+/// hardware addresses: the capture alone would not always tell which end is the home's. One that `-w` wrote (`ours`) has the home where `-w` puts it: with one device
+/// and one server, each looks as much like the home as the other.
+fn find_home(
+    flows: &[(FlowKey, Flow)],
+    capture: &CaptureArgs,
+    before: &Traced,
+    ours: bool,
+) -> Home {
     let told = capture.vantage.told();
     if !capture.home.is_empty() {
         return Home::find(flows, told, &capture.home);
     }
     let mut known: BTreeSet<IpAddr> = before.home.addresses.iter().copied().collect();
     known.extend(before.trace.flows.iter().map(|flow| flow.local.address));
+    if ours {
+        known.extend(UNKNOWN_HOME);
+    }
     let is_there = |v4: bool| {
         let mut ends = flows
             .iter()
@@ -244,11 +275,11 @@ fn find_home(flows: &[(FlowKey, Flow)], capture: &CaptureArgs, before: &Traced) 
 }
 
 /// Outside, unless most bytes of the home are at private addresses.
-fn vantage(home: &Home, flows: &[(FlowKey, Flow)]) -> Vantage {
+fn vantage(sides: &HashMap<FlowKey, (Side, End)>, flows: &[(FlowKey, Flow)]) -> Vantage {
     let (mut private, mut public) = (0u64, 0u64);
     for (key, flow) in flows {
-        if let Side::One(end) = home.side(key, flow) {
-            match is_private(key.end(end).address) {
+        if let Some((Side::One(end), _)) = sides.get(key) {
+            match is_private(key.end(*end).address) {
                 true => private += flow.bytes(),
                 false => public += flow.bytes(),
             }

@@ -29,6 +29,8 @@ const SNAPLEN: u32 = 72;
 /// of two public addresses that share all traffic, the lower is taken for the home's when the capture is read.
 const HOME_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const HOME_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+/// Both.
+pub const UNKNOWN_HOME: [IpAddr; 2] = [IpAddr::V4(HOME_V4), IpAddr::V6(HOME_V6)];
 const TUNNEL: [Ipv4Addr; 2] = [
     Ipv4Addr::new(203, 0, 113, 254),
     Ipv4Addr::new(203, 0, 113, 253),
