@@ -47,6 +47,8 @@ pub struct Observed {
     pub seen: Observation,
     /// Whether the captures tell it.
     pub told: bool,
+    /// How much of the time before it covers; all where a defense leaves nothing on the wire.
+    pub share: Share,
     /// How the reading went.
     pub read: Read,
     /// Reasons to doubt it, in words.
@@ -100,19 +102,20 @@ pub fn observe(
         keep_local,
     };
     let window = read.observed.window.unwrap_or(before.trace.window);
-    let seen = wire.seen(
-        vantage,
-        window.union(before.trace.window),
-        &recording,
-    );
+    let seen = wire.seen(vantage, window.union(before.trace.window), &recording);
     if seen.sightings.is_empty() && !silent {
         return Err(input(
             "no packet after the defense leaves the home: is it the capture of another place? --home tells the home's address",
         ));
     }
     together(read.observed.window, before.trace.window)?;
+    let share = Share(match read.observed.window {
+        Some(after) => covered(after, before.trace.window),
+        None => 1.0,
+    });
     let caveats = doubts(&read, capture.max_flows);
     Ok(Observed {
+        share,
         seen: match all_told {
             true => seen,
             false => recover(seen),
@@ -124,11 +127,7 @@ pub fn observe(
 }
 
 /// Whose end of each flow is the home's: as it is told, before all that the traffic looks like.
-fn sides(
-    home: &Home,
-    flows: &[(FlowKey, Flow)],
-    told: &[Told],
-) -> HashMap<FlowKey, (Side, End)> {
+fn sides(home: &Home, flows: &[(FlowKey, Flow)], told: &[Told]) -> HashMap<FlowKey, (Side, End)> {
     let side = |(key, flow): &(FlowKey, Flow)| {
         if let Some(end) = told_end(told, key) {
             return (*key, (Side::One(end), end));
@@ -291,6 +290,35 @@ fn vantage(sides: &HashMap<FlowKey, (Side, End)>, flows: &[(FlowKey, Flow)]) -> 
     }
 }
 
+/// A part of the time before, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Share {
+    /// Shorter, most of what is missed may lie in what is not there.
+    const ENOUGH: f64 = 0.9;
+
+    /// In words, where it is too little to tell of the whole.
+    pub fn too_little(self) -> Option<String> {
+        (self.0 < Self::ENOUGH).then(|| {
+            format!(
+                "the captures after the defense cover {:.1} % of the time before it",
+                self.0 * 100.0
+            )
+        })
+    }
+}
+
+/// The part of the time before that is also of the time after.
+fn covered(after: Span, before: Span) -> f64 {
+    let (start, end) = (after.start.max(before.start).0, after.end.min(before.end).0);
+    let all = before.duration().as_secs_f64();
+    match all > 0.0 {
+        true => (end.saturating_sub(start).max(0) as f64 / 1e9 / all).min(1.0),
+        false => 1.0,
+    }
+}
+
 /// Two captures of different times tell nothing of one another: nothing would be right, and every limit kept.
 fn together(after: Option<Span>, before: Span) -> anyhow::Result<()> {
     match after {
@@ -332,5 +360,35 @@ impl Names {
         let name = name.or_else(|| self.services.get(&(address, port)));
         let name = name.or_else(|| self.addresses.get(&address));
         name.cloned().unwrap_or_else(|| address.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    #[test]
+    fn what_covers_too_little_says_so() {
+        let span = |start: i64, end: i64| {
+            Span::new(
+                Timestamp(start * 1_000_000_000),
+                Timestamp(end * 1_000_000_000),
+            )
+        };
+        for (after, share, says) in [
+            (span(0, 100), 1.0, None),
+            (span(-50, 200), 1.0, None),
+            (span(5, 96), 0.91, None),
+            (span(50, 200), 0.5, Some("cover 50.0 % of the time")),
+            (span(100, 200), 0.0, Some("cover 0.0 % of the time")),
+        ] {
+            let covered = Share(covered(after, span(0, 100)));
+            assert!((covered.0 - share).abs() < 1e-9, "{covered:?}");
+            let said = covered.too_little();
+            assert_eq!(said.is_some(), says.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(says.unwrap_or("")));
+        }
+        assert_eq!(covered(span(0, 1), span(3, 3)), 1.0);
     }
 }
