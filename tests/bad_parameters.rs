@@ -7,7 +7,7 @@ use program::{program, run, Run};
 use std::time::{Duration, Instant};
 
 /// What is typed, and what the refusal must say.
-const BAD: [(&str, &str); 74] = [
+const BAD: [(&str, &str); 78] = [
     ("defend --q nan", "a number from 0 to 1"),
     ("defend --q -0.1", "a number from 0 to 1"),
     ("defend --q 1.1", "a number from 0 to 1"),
@@ -29,11 +29,11 @@ const BAD: [(&str, &str); 74] = [
         "defend --target-confidence 0.1 --data-cap 1GB",
         "cannot be used with",
     ),
-    ("defend --period 0", "longer than nothing"),
+    ("defend --period 0", "from 1 ms to 365 days"),
     ("defend --period -1s", "time span"),
     ("defend --period nan", "time span"),
     ("defend --period 1e300", "time span"),
-    ("defend --period 400d", "time span"),
+    ("defend --period 400d", "1 ms to 365 days"),
     ("defend --period 10000h", "1 ms to 365 days"),
     ("defend --period 0.0001", "1 ms to 365 days"),
     ("defend --rate-up 1e30", "above 0 and up to"),
@@ -48,9 +48,10 @@ const BAD: [(&str, &str); 74] = [
     ("defend --start-rates nan", "from 1 to 1000"),
     (
         "defend --start-rates 2 --lower-every 0",
-        "longer than nothing",
+        "from 1 s to 365 days",
     ),
-    ("defend --start-rates 2 --lower-every 1ms", "1 to "),
+    ("defend --start-rates 2 --lower-every 1ms", "from 1 s to"),
+    ("defend --bin 0", "from 1ns on"),
     (
         "defend --start-rates 2 --padding-shape replay",
         "cannot be lowered",
@@ -101,6 +102,15 @@ const BAD: [(&str, &str); 74] = [
     ("defend --tolerance -1", "time span"),
     ("defend --weak-sigma 9", "at most sigma"),
     ("defend -w shaped.pcapng", "name one defense"),
+    ("defend --mode stp -w -", "name a file"),
+    (
+        "defend --mode stp -w shaped.pcapng -o json=shaped.pcapng",
+        "both want shaped.pcapng",
+    ),
+    (
+        "defend --mode stp -w shaped.pcapng --labels-out shaped.pcapng",
+        "both want shaped.pcapng",
+    ),
     (
         "defend --format svg",
         "table, json, jsonl, csv, md, junit, sarif, html",

@@ -10,8 +10,10 @@ use crate::cli::pictures::{draw, Pictures};
 use crate::cli::wire;
 use crate::defense::{self, DefenseError, Settings, DEFENSES};
 use crate::report::audit::Page;
+use crate::report::output::Target;
 use crate::report::{Format, Plan};
 use serde_json::json;
+use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &DefendArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -55,6 +57,7 @@ fn page<'a>(pictures: &'a Option<Pictures>, defended: &'a Defended) -> Page<'a> 
 
 /// Everything but the reports.
 pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
+    targets(args)?;
     let gates = gates(&args.gates)?;
     let settings = args.defenses.settings();
     settings.check().map_err(|error| usage(error.to_string()))?;
@@ -107,6 +110,41 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         defenses,
         signal,
     })
+}
+
+/// What is written beside reports: each to a file of its own.
+fn targets(args: &DefendArgs) -> anyhow::Result<()> {
+    let written = [("-w", &args.write), ("--labels-out", &args.labels_out)];
+    let mut taken: Vec<(String, &Path)> = Vec::new();
+    for (option, path) in written {
+        let Some(path) = path else {
+            continue;
+        };
+        if path == Path::new("-") {
+            return Err(usage(format!(
+                "{option} -: it is not written to standard output, where the report goes: name a file"
+            )));
+        }
+        taken.push((option.to_owned(), path));
+    }
+    for output in &args.output.output {
+        if let Target::File(path) = &output.target {
+            taken.push((format!("-o {}", output.format), path));
+        }
+    }
+    for (index, (one, path)) in taken.iter().enumerate() {
+        if let Some((other, _)) = taken
+            .iter()
+            .skip(index + 1)
+            .find(|(_, other)| other == path)
+        {
+            return Err(usage(format!(
+                "{one} and {other} both want {}: give each a file of its own",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_all(modes: &[DefenseChoice]) -> bool {

@@ -29,7 +29,7 @@ const CAPTURE: &str = "demo-home.pcapng";
 const STEPS: [(&str, &str); 3] = [
     (
         "1. What does its traffic tell an observer, encrypted as it is?",
-        "stp-audit infer demo-home.pcapng --home 192.0.2.0/24",
+        "stp-audit infer demo-home.pcapng",
     ),
     (
         "2. What do defenses hide, from the worst of several adversaries, and at what cost?",
@@ -42,7 +42,7 @@ const STEPS: [(&str, &str); 3] = [
 ];
 /// The name server of the home, and how long it takes.
 const RESOLVER: Endpoint = Endpoint {
-    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    address: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
     port: 53,
 };
 const LOOK_UP: Duration = Duration::from_millis(20);

@@ -14,6 +14,7 @@ use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};
 use crate::cli::shaping::{heard, Ends, Told};
 use crate::cli::tracing::Traced;
+use crate::cli::wire::UNKNOWN_HOME;
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, Endpoint, FlowKey};
 use crate::flow::observer::BinsFrom;
@@ -46,6 +47,8 @@ pub struct Observed {
     pub seen: Observation,
     /// Whether the captures tell it.
     pub told: bool,
+    /// How much of the time before it covers; all where a defense leaves nothing on the wire.
+    pub share: Share,
     /// How the reading went.
     pub read: Read,
     /// Reasons to doubt it, in words.
@@ -78,11 +81,11 @@ pub fn observe(
         return Err(input(TraceError::Many.to_string()));
     }
     let flows = &read.observed.flows;
-    let home = find_home(flows, capture, before);
     let told: Vec<Told> = inputs
         .iter()
         .filter_map(|path| heard(&comment(path)?))
         .collect();
+    let home = find_home(flows, capture, before, !told.is_empty());
     // What only some of the captures tell is not all there is to know.
     let all_told = told.len() == inputs.len();
     // A firewall leaves nothing on the wire; of a capture that does not say whose it is, nothing is no result.
@@ -90,26 +93,29 @@ pub fn observe(
     if !silent {
         read.must_have_packets()?;
     }
+    let sides = sides(&home, flows, &told);
+    let vantage = vantage(&sides, flows);
     let wire = Wire {
-        sides: sides(&home, flows),
+        sides,
         names: Names::of(&before.trace),
         told,
         keep_local,
     };
     let window = read.observed.window.unwrap_or(before.trace.window);
-    let seen = wire.seen(
-        vantage(&home, flows),
-        window.union(before.trace.window),
-        &recording,
-    );
+    let seen = wire.seen(vantage, window.union(before.trace.window), &recording);
     if seen.sightings.is_empty() && !silent {
         return Err(input(
             "no packet after the defense leaves the home: is it the capture of another place? --home tells the home's address",
         ));
     }
     together(read.observed.window, before.trace.window)?;
+    let share = Share(match read.observed.window {
+        Some(after) => covered(after, before.trace.window),
+        None => 1.0,
+    });
     let caveats = doubts(&read, capture.max_flows);
     Ok(Observed {
+        share,
         seen: match all_told {
             true => seen,
             false => recover(seen),
@@ -120,9 +126,12 @@ pub fn observe(
     })
 }
 
-/// Whose end of each flow is the home's.
-fn sides(home: &Home, flows: &[(FlowKey, Flow)]) -> HashMap<FlowKey, (Side, End)> {
+/// Whose end of each flow is the home's: as it is told, before all that the traffic looks like.
+fn sides(home: &Home, flows: &[(FlowKey, Flow)], told: &[Told]) -> HashMap<FlowKey, (Side, End)> {
     let side = |(key, flow): &(FlowKey, Flow)| {
+        if let Some(end) = told_end(told, key) {
+            return (*key, (Side::One(end), end));
+        }
         let side = home.side(key, flow);
         let end = match side {
             Side::One(end) | Side::Both(end) => end,
@@ -131,6 +140,23 @@ fn sides(home: &Home, flows: &[(FlowKey, Flow)]) -> HashMap<FlowKey, (Side, End)
         (*key, (side, end))
     };
     flows.iter().map(side).collect()
+}
+
+/// The end of a flow that is told to be the home's.
+fn told_end(told: &[Told], key: &FlowKey) -> Option<End> {
+    let is_told = |end: &End| shaping(told, key, *end).is_some();
+    [End::A, End::B].into_iter().find(is_told)
+}
+
+/// How a flow is told to be shaped whose home's end is `local`, and at which place.
+fn shaping(told: &[Told], key: &FlowKey, local: End) -> Option<(usize, Shaping)> {
+    let ends = Ends {
+        protocol: key.protocol(),
+        local: key.end(local),
+        remote: key.end(local.other()),
+    };
+    let ends = ends.to_string();
+    told.iter().find_map(|told| told.get(&ends)).copied()
 }
 
 /// What is known of the wire's flows when all was read.
@@ -194,37 +220,41 @@ impl Wire {
         seen
     }
 
-    /// Which end of a recorded flow is the home's; of one that was folded, the private one.
+    /// Which end of a recorded flow is the home's; of one that was folded, the one that is told, or the private one.
     fn side(&self, key: &FlowKey) -> (Side, End) {
         self.sides.get(key).copied().unwrap_or_else(|| {
-            let end = match is_private(key.end(End::A).address) {
+            let end = told_end(&self.told, key);
+            let end = end.unwrap_or(match is_private(key.end(End::A).address) {
                 true => End::A,
                 false => End::B,
-            };
+            });
             (Side::One(end), end)
         })
     }
 
     fn told(&self, key: &FlowKey, local: End) -> Option<(usize, Shaping)> {
-        let ends = Ends {
-            protocol: key.protocol(),
-            local: key.end(local),
-            remote: key.end(local.other()),
-        };
-        let ends = ends.to_string();
-        self.told.iter().find_map(|told| told.get(&ends)).copied()
+        shaping(&self.told, key, local)
     }
 }
 
 /// The home, by what `before` knows of it. A tunnel has two public ends that share all its packets, and raw IP shows no
-/// hardware addresses: the capture alone would not always tell which end is the home's.
-fn find_home(flows: &[(FlowKey, Flow)], capture: &CaptureArgs, before: &Traced) -> Home {
+/// hardware addresses: the capture alone would not always tell which end is the home's. One that `-w` wrote (`ours`) has the home where `-w` puts it: with one device
+/// and one server, each looks as much like the home as the other.
+fn find_home(
+    flows: &[(FlowKey, Flow)],
+    capture: &CaptureArgs,
+    before: &Traced,
+    ours: bool,
+) -> Home {
     let told = capture.vantage.told();
     if !capture.home.is_empty() {
         return Home::find(flows, told, &capture.home);
     }
     let mut known: BTreeSet<IpAddr> = before.home.addresses.iter().copied().collect();
     known.extend(before.trace.flows.iter().map(|flow| flow.local.address));
+    if ours {
+        known.extend(UNKNOWN_HOME);
+    }
     let is_there = |v4: bool| {
         let mut ends = flows
             .iter()
@@ -244,11 +274,11 @@ fn find_home(flows: &[(FlowKey, Flow)], capture: &CaptureArgs, before: &Traced) 
 }
 
 /// Outside, unless most bytes of the home are at private addresses.
-fn vantage(home: &Home, flows: &[(FlowKey, Flow)]) -> Vantage {
+fn vantage(sides: &HashMap<FlowKey, (Side, End)>, flows: &[(FlowKey, Flow)]) -> Vantage {
     let (mut private, mut public) = (0u64, 0u64);
     for (key, flow) in flows {
-        if let Side::One(end) = home.side(key, flow) {
-            match is_private(key.end(end).address) {
+        if let Some((Side::One(end), _)) = sides.get(key) {
+            match is_private(key.end(*end).address) {
                 true => private += flow.bytes(),
                 false => public += flow.bytes(),
             }
@@ -257,6 +287,35 @@ fn vantage(home: &Home, flows: &[(FlowKey, Flow)]) -> Vantage {
     match private > public {
         true => Vantage::Inside,
         false => Vantage::Outside,
+    }
+}
+
+/// A part of the time before, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Share {
+    /// Shorter, most of what is missed may lie in what is not there.
+    const ENOUGH: f64 = 0.9;
+
+    /// In words, where it is too little to tell of the whole.
+    pub fn too_little(self) -> Option<String> {
+        (self.0 < Self::ENOUGH).then(|| {
+            format!(
+                "the captures after the defense cover {:.1} % of the time before it",
+                self.0 * 100.0
+            )
+        })
+    }
+}
+
+/// The part of the time before that is also of the time after.
+fn covered(after: Span, before: Span) -> f64 {
+    let (start, end) = (after.start.max(before.start).0, after.end.min(before.end).0);
+    let all = before.duration().as_secs_f64();
+    match all > 0.0 {
+        true => (end.saturating_sub(start).max(0) as f64 / 1e9 / all).min(1.0),
+        false => 1.0,
     }
 }
 
@@ -301,5 +360,35 @@ impl Names {
         let name = name.or_else(|| self.services.get(&(address, port)));
         let name = name.or_else(|| self.addresses.get(&address));
         name.cloned().unwrap_or_else(|| address.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Timestamp;
+
+    #[test]
+    fn what_covers_too_little_says_so() {
+        let span = |start: i64, end: i64| {
+            Span::new(
+                Timestamp(start * 1_000_000_000),
+                Timestamp(end * 1_000_000_000),
+            )
+        };
+        for (after, share, says) in [
+            (span(0, 100), 1.0, None),
+            (span(-50, 200), 1.0, None),
+            (span(5, 96), 0.91, None),
+            (span(50, 200), 0.5, Some("cover 50.0 % of the time")),
+            (span(100, 200), 0.0, Some("cover 0.0 % of the time")),
+        ] {
+            let covered = Share(covered(after, span(0, 100)));
+            assert!((covered.0 - share).abs() < 1e-9, "{covered:?}");
+            let said = covered.too_little();
+            assert_eq!(said.is_some(), says.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(says.unwrap_or("")));
+        }
+        assert_eq!(covered(span(0, 1), span(3, 3)), 1.0);
     }
 }

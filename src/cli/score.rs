@@ -62,6 +62,8 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         "of a defense by others only the wire is known: its bytes beyond those before count as cover, and nothing is known of delay"
             .into(),
     );
+    let gap = after.share.too_little();
+    ground.caveats.extend(gap.clone());
     if !after.told {
         ground
             .caveats
@@ -77,7 +79,9 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     parameters.insert("after".into(), json!(args.after));
     let mut verdict =
         auditing::verdict("score", &ground, &adversaries, results, parameters, common);
-    let (partial, signal) = partial(ground.read.iter().chain([&after.read]), allow);
+    let (cut, signal) = partial(ground.read.iter().chain([&after.read]), allow);
+    // A gate is of the whole time before: none may pass on a part of it.
+    let partial = cut.or_else(|| gap.filter(|_| args.gates.any()));
     judged(
         &mut verdict,
         &gates,

@@ -29,6 +29,8 @@ const SNAPLEN: u32 = 72;
 /// of two public addresses that share all traffic, the lower is taken for the home's when the capture is read.
 const HOME_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const HOME_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+/// Both.
+pub const UNKNOWN_HOME: [IpAddr; 2] = [IpAddr::V4(HOME_V4), IpAddr::V6(HOME_V6)];
 const TUNNEL: [Ipv4Addr; 2] = [
     Ipv4Addr::new(203, 0, 113, 254),
     Ipv4Addr::new(203, 0, 113, 253),
@@ -71,7 +73,8 @@ pub fn write(
     Ok(count)
 }
 
-/// Writes the truth as `start,end,device,activity`, whole or not at all.
+/// Writes the truth as `start,end,device,activity`, whole or not at all. Devices of a made-up home are called by their
+/// addresses: nothing on the wire tells what they are.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -80,17 +83,29 @@ pub fn write_labels(path: &Path, trace: &Trace) -> anyhow::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
         csv.write_record(["start", "end", "device", "activity"])?;
         for activity in &trace.activities {
-            let device = trace.devices.get(activity.device);
             csv.write_record([
                 activity.span.start.to_string().as_str(),
                 activity.span.end.to_string().as_str(),
-                device.map_or("", |device| device.id.as_str()),
+                called(trace, activity.device).as_str(),
                 activity.label.as_str(),
             ])?;
         }
         csv.flush()
     })?;
     Ok(())
+}
+
+/// What labels call a device, so that a reader of the capture finds it.
+fn called(trace: &Trace, device: usize) -> String {
+    let address = || {
+        let mut flows = trace.flows.iter();
+        let flow = flows.find(|flow| flow.device == Some(device))?;
+        Some(flow.local.address.to_string())
+    };
+    let made_up = trace.source == Source::Generated;
+    let id = || trace.devices.get(device).map(|device| device.id.clone());
+    let address = made_up.then(address).flatten();
+    address.or_else(id).unwrap_or_default()
 }
 
 fn fill(out: &mut dyn Write, seen: &Observation, ends: &[Ends], about: &str) -> io::Result<()> {
@@ -161,9 +176,11 @@ fn in_order(trains: &[Sighting]) -> impl Iterator<Item = (Timestamp, &Sighting)>
 
 /// The two ends of every flow that is seen, no two flows alike.
 fn ends(seen: &Observation, trace: &Trace, home: &[IpAddr]) -> Vec<Ends> {
-    // A made-up home is numbered from a range that looks public.
+    // No capture tells whose the traffic of a made-up home is: where no tunnel bears it, its devices keep their own addresses,
+    // by which the labels call them.
     let made_up = trace.source == Source::Generated;
-    let hides = |address| seen.vantage == Vantage::Outside && (made_up || is_private(address));
+    let bare = made_up && seen.flows.iter().all(|flow| flow.shaping.is_none());
+    let hides = |address| seen.vantage == Vantage::Outside && !bare && is_private(address);
     let mut known: HashMap<String, Vec<Ends>> = HashMap::new();
     for flow in trace.flows.iter().rev() {
         let ends = Ends {

@@ -169,7 +169,7 @@ fn flow(model: &DeviceModel, index: usize) -> Flow {
         device: Some(index),
         protocol: Protocol::TCP,
         local: Endpoint {
-            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, host(10))),
+            address: IpAddr::V4(Ipv4Addr::new(192, 168, 77, host(10))),
             port: 40_000u16.saturating_add(port),
         },
         remote: Endpoint {

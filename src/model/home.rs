@@ -3,8 +3,8 @@
 use super::device::DeviceModel;
 use crate::units::Probability;
 
-/// The network of every home that is made up, as `--home` takes it.
-pub const HOME_NETWORK: &str = "192.0.2.0/24";
+/// The private network of every home that is made up, as `--home` takes it.
+pub const HOME_NETWORK: &str = "192.168.77.0/24";
 
 /// A device in its home.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,9 @@ pub struct Resident {
 
 /// A home.
 ///
-/// Its addresses are all from ranges kept for documentation (RFC 5737), so that no real home or server is ever meant: its
-/// own network is [`HOME_NETWORK`], its devices from .10 on in their order; their servers are in 198.51.100.0/24.
+/// Its own network is [`HOME_NETWORK`], a private one (RFC 1918) as a home's is, so that whoever reads a capture of it takes it
+/// for a home; its devices are from .10 on in their order. Their servers are in 198.51.100.0/24, a range kept for documentation
+/// (RFC 5737), so that no real server is ever meant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HomeModel {
     /// Its short name.

@@ -1,7 +1,8 @@
 //! Which defenses, and how they are set.
 
 use super::values::{
-    between, data_cap, defense, one_of, positive, share_above_zero, tunnel_rate, DefenseChoice,
+    between, data_cap, defense, lowering, one_of, period, share_above_zero, tunnel_rate,
+    DefenseChoice,
 };
 use crate::defense::settings::{
     Durations, ExtensionRule, Padding, Rates, Scope, Settings, Shape, TimeModel, Trigger, Tunnel,
@@ -34,7 +35,7 @@ pub struct DefenseArgs {
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true, group = "padding", value_parser = data_cap)]
     pub data_cap: Option<f64>,
     /// T: how long padding lasts, 1ms to 8760h [default: from the longest activity]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = period)]
     pub period: Option<Duration>,
     /// R_u: upload rate while padded, as 40KB/s [default: from the highest rate of an activity]
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = tunnel_rate)]
@@ -46,7 +47,7 @@ pub struct DefenseArgs {
     #[arg(long, value_name = "TIMES", allow_negative_numbers = true, value_parser = |text: &str| between(text, 1.0, 1000.0))]
     pub start_rates: Option<f64>,
     /// How often rates are lowered
-    #[arg(long, default_value = "1h", value_name = "TIME", requires = "start_rates", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(long, default_value = "1h", value_name = "TIME", requires = "start_rates", allow_hyphen_values = true, value_parser = lowering)]
     pub lower_every: Duration,
     /// Bytes of each packet while padded, 64 to 65535 [default: from the rates]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(64..=65_535))]

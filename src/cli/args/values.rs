@@ -51,20 +51,71 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "write an address or a prefix, as 203.0.113.9 or 192.168.1.0/24".into())
 }
 
-/// A time span such as `1s`, `500ms`, `2m`, `1h30m`; a bare number is seconds.
+/// A time span such as `1s`, `500ms`, `2m`, `1h30m`, `1d12h`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time span such as 500ms, 1s, 2m or 1h30m".to_string();
+    let wrong = || "write a time span such as 500ms, 1s, 2m, 1h30m or 1d".to_string();
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
     }
-    let signed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(signed).map_err(|_| wrong())
+    let (days, rest) = days(text).unwrap_or((Duration::ZERO, text));
+    if rest.is_empty() && !text.is_empty() {
+        return Ok(days);
+    }
+    let signed: jiff::SignedDuration = rest.parse().map_err(|_| wrong())?;
+    let rest = Duration::try_from(signed).map_err(|_| wrong())?;
+    days.checked_add(rest).ok_or_else(wrong)
+}
+
+/// The days that a time span begins with, of 24 hours each, and what stands after them.
+fn days(text: &str) -> Option<(Duration, &str)> {
+    let (days, rest) = text.split_once('d')?;
+    let days: f64 = days.trim().parse().ok()?;
+    let days = Duration::try_from_secs_f64(days * 86_400.0).ok()?;
+    let rest = match rest.strip_prefix("ay") {
+        Some(rest) => rest.strip_prefix('s').unwrap_or(rest),
+        None => rest,
+    };
+    Some((days, rest.trim_start_matches([' ', ','])))
 }
 
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("it must be longer than nothing".into()),
+        Duration::ZERO => {
+            Err("it must be longer than nothing: write a time from 1ns on, as 1s".into())
+        }
         span => Ok(span),
+    }
+}
+
+/// How long padding may last.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_millis(1), A_YEAR);
+    from_to(
+        text,
+        least,
+        most,
+        "write a time from 1 ms to 365 days, as 6s",
+    )
+}
+
+/// How often rates may be lowered.
+pub(super) fn lowering(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), A_YEAR);
+    from_to(
+        text,
+        least,
+        most,
+        "write a time from 1 s to 365 days, as 1h",
+    )
+}
+
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+fn from_to(text: &str, least: Duration, most: Duration, wrong: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    match (least..=most).contains(&span) {
+        true => Ok(span),
+        false => Err(wrong.into()),
     }
 }
 
@@ -137,7 +188,7 @@ pub(super) fn long(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     match (1..=MOST).contains(&time.as_secs()) {
         true => Ok(time),
-        false => Err("write a time from 1s to 10 years (87600h), as 1h".into()),
+        false => Err("write a time from 1s to 10 years (3650d), as 1h".into()),
     }
 }
 
@@ -238,13 +289,27 @@ mod tests {
             ("2m", 120_000),
             ("1h30m", 5_400_000),
             ("0.5", 500),
+            ("1d", 86_400_000),
+            ("365d", 31_536_000_000),
+            ("1d12h", 129_600_000),
+            ("2 days, 1s", 172_801_000),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "-1s", "nan", "inf", "1x", "1e300"] {
+        for text in [
+            "", "-1s", "nan", "inf", "1x", "1e300", "1dx", "d", "1e300d", "-1d",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
-        assert!(positive("0s").is_err());
+        assert!(positive("0s").unwrap_err().contains("from 1ns"));
+        assert_eq!(period("365d"), Ok(A_YEAR));
+        for (refused, range) in [
+            (period("0"), "1 ms to 365 days"),
+            (period("400d"), "1 ms to 365 days"),
+            (lowering("0"), "1 s to 365 days"),
+        ] {
+            assert!(refused.unwrap_err().contains(range));
+        }
     }
 
     #[test]
