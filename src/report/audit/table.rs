@@ -22,10 +22,7 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
         tell(Paint::Faint, &format!("{MARK}{}", summary::MARKED))?;
     }
     if verdict.home.devices.len() > 1 {
-        tell(
-            Paint::Faint,
-            "Each device by itself: --format csv or json.",
-        )?;
+        tell(Paint::Faint, "Each device by itself: --format csv or json.")?;
     }
     if let Some(text) = summary::truth(verdict) {
         tell(Paint::Doubt, text)?;
