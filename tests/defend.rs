@@ -311,7 +311,7 @@ fn what_was_written_is_scored_alike() {
                 assert_eq!(row["overhead"]["ratio"], other["overhead"]["ratio"]);
                 compared += 1;
             }
-            assert!(compared > 10, "{home} {mode}");
+            assert!(compared >= 8, "{home} {mode}");
         }
     }
 }
