@@ -62,7 +62,7 @@ mod tests {
             ("/results/0/claims", json!(null)),
             ("/gates/0/status", json!("maybe")),
             ("/gates/0/rule", json!("max-fun")),
-            ("/exit_code", json!(2)),
+            ("/exit_code", json!(6)),
         ] {
             let mut bad = good.clone();
             *bad.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value;

@@ -184,7 +184,7 @@ mod tests {
             "{bare}"
         );
         assert!(
-            rows.len() == 9 && rows.iter().all(|bars| *bars == 12),
+            rows.len() == 8 && rows.iter().all(|bars| *bars == 12),
             "{bare}"
         );
         assert!(!page.contains("<script") && !page.contains("\n# heading"));

@@ -1,5 +1,4 @@
 //! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
-//!
 
 use super::rows::{cells, number, status, together};
 use super::summary;
