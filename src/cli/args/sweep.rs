@@ -26,7 +26,7 @@ pub struct SweepArgs {
     /// The paper's devices (repeat, or a list): wemo, nest, echo [default: all, without --model and --model-from]
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = published)]
     pub device: Vec<String>,
-    /// A device model as TOML (repeat): id, and for each use an [[activity]] with duration_s, up_bytes and down_bytes
+    /// A device model as TOML (repeat): id, and for each use a table `activity` with duration_s, up_bytes and down_bytes
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub model: Vec<PathBuf>,
     /// Learn devices from a capture (repeat); --labels tells when they were used

@@ -156,7 +156,10 @@ pub fn hostile() -> Verdict {
     verdict.home.devices = vec!["<script>alert(1)</script>".into()];
     let nasty = "</td><script src=//e.example>|`[x](http://e.example)\r\n\u{202e}\u{0}]]>";
     for row in &mut verdict.results {
-        row.device = nasty.into();
+        // Reports for people show what is said of all devices together.
+        if row.device != "all" {
+            row.device = nasty.into();
+        }
         row.broken = vec![nasty.into(), "=cmd|' /C calc'!A0".into()];
         row.parameters = BTreeMap::from([("=x".into(), json!(nasty))]);
     }
