@@ -1,12 +1,15 @@
 //! Attack and audit the privacy of smart-home traffic.
 //!
 //! A passive observer learns what people do at home from encrypted traffic alone. This library plays that observer: it
-//! reads a capture, says which devices live behind it, which flows are theirs, and when somebody used them.
+//! reads a capture, says which devices live behind it, which flows are theirs, and when somebody used them. And it measures
+//! how well a defense holds against observers who know how it works.
 //!
 //! The rooms, from the ground up; each imports only from those before it:
-//! [`units`] the words; [`capture`] frames from files; [`packet`] what a frame says; [`rate`] and [`flow`] who talked to
-//! whom, how much, when; [`device`] whose flows they are; [`activity`] when a device was used; [`report`] the results as
-//! table, JSON, CSV or Markdown; [`cli`] the commands.
+//! [`units`] the words; [`capture`] frames from files, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
+//! says; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
+//! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
+//! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`audit`] every defense against every
+//! adversary, [`sweep`] the trade-off curve; [`report`] the results in every format; [`cli`] the commands.
 //!
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
 //! IoT Traffic Shaping", PETS 2019; "the paper" in these pages.
