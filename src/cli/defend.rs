@@ -135,7 +135,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     })
 }
 
-/// Delay of most packets that is no delay any more but a queue, where a defense has no periods.
+/// Delay that is no delay any more but a queue, however long a period of padding is: with low rates, T grows to what they need.
 const LATE_MS: f64 = 60_000.0;
 
 /// Defenses whose rates are too low for what the home sends: it queues for longer than a period of padding lasts, or is dropped.
@@ -148,6 +148,7 @@ fn too_low(verdict: &Verdict) -> Vec<String> {
         }
         last = Some((&row.defense, &row.vantage));
         let longest = row.parameters.get("period_s").and_then(longest);
+        let longest = longest.filter(|seconds| seconds * 1e3 < LATE_MS);
         let late = longest.map_or(LATE_MS, |seconds| seconds * 1e3);
         let p99 = row.added_latency_ms.p99.unwrap_or_default();
         if p99 > late {
