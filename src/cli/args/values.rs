@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(said, "there are a, b and c");
         let said = defense("spt").err().unwrap_or_default();
         assert!(
-            said.starts_with("did you mean stp or vpn? there are none"),
+            said.starts_with("did you mean stp? there are none"),
             "{said}"
         );
         let said = adversary("treshold").err().unwrap_or_default();
