@@ -15,7 +15,10 @@ pub fn nearest<'a>(typed: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a s
             let apart = typed.is_empty() || !id.contains(&typed);
             (apart, strokes(&typed, id), id)
         })
-        .filter(|(apart, strokes, _)| !apart || *strokes <= strokes_at_most)
+        // Where every letter is another one, nothing is alike.
+        .filter(|(apart, strokes, _)| {
+            !apart || *strokes <= strokes_at_most && *strokes < typed.len()
+        })
         .collect();
     // Of those that do not hold it, only the nearest: three letters are but two strokes from any others.
     let least = near.iter().map(|(_, strokes, _)| *strokes).min();
