@@ -288,7 +288,7 @@ mod tests {
         Knowledge {
             devices: vec![KnownDevice {
                 servers,
-                signatures: Vec::new(),
+                ..KnownDevice::default()
             }],
         }
     }

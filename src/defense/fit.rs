@@ -12,7 +12,8 @@
 //!   section 6.1: "the fraction of time periods with traffic corresponding to user activities").
 
 use super::settings::{
-    within, DefenseError, Durations, ExtensionRule, Rates, Settings, Shape, TimeModel, PACKETS_AT_MOST,
+    within, DefenseError, Durations, ExtensionRule, Rates, Settings, Shape, TimeModel,
+    PACKETS_AT_MOST,
 };
 use super::solve::{Grid, Promise, Renewal};
 use super::stream::{touched, Stream};

@@ -106,6 +106,9 @@ mod tests {
         assert_eq!((padded, genuine), (0.25 + 1.0 + 8.0 * 0.25, 1.25));
         // Never and always: what activities need, and all there is.
         assert_eq!(waits(&[(38, 42), (61, 62)]).expected(10.0, 0.0), (2.0, 2.0));
-        assert_eq!(waits(&[(38, 42), (61, 62)]).expected(10.0, 1.0), (10.0, 3.0));
+        assert_eq!(
+            waits(&[(38, 42), (61, 62)]).expected(10.0, 1.0),
+            (10.0, 3.0)
+        );
     }
 }
