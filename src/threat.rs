@@ -303,6 +303,10 @@ pub struct Signature {
     pub up_bytes: u64,
     /// Bytes to the device.
     pub down_bytes: u64,
+    /// Packets from the device: a tunnel adds to each.
+    pub up_packets: u64,
+    /// Packets to the device.
+    pub down_packets: u64,
     /// Most bytes from the device in any second of it.
     pub peak_up_bytes_per_s: u64,
     /// Most bytes to the device in any second of it.
@@ -395,6 +399,10 @@ impl Bursts {
         let (up, down) = direction.split(u64::from(bytes));
         of.up_bytes += up;
         of.down_bytes += down;
+        match direction {
+            Direction::Up => of.up_packets += 1,
+            Direction::Down => of.down_packets += 1,
+        }
         let [now_up, now_down] = &mut self.second;
         *now_up += up;
         *now_down += down;
@@ -436,12 +444,19 @@ fn signature(trace: &Trace, device: usize, span: Span) -> Signature {
         .partition_point(|packet| packet.at <= span.end);
     let within = trace.packets.get(from..to).unwrap_or_default();
     let mut seconds: BTreeMap<i64, [u64; 2]> = BTreeMap::new();
+    let (mut up_packets, mut down_packets) = (0, 0);
     for packet in within.iter().filter(|p| trace.device_of(p) == Some(device)) {
         let second = packet.at.0.saturating_sub(span.start.0) / nanos(Duration::from_secs(1));
         let [up, down] = seconds.entry(second).or_default();
         match packet.direction {
-            Direction::Up => *up += u64::from(packet.bytes),
-            Direction::Down => *down += u64::from(packet.bytes),
+            Direction::Up => {
+                *up += u64::from(packet.bytes);
+                up_packets += 1;
+            }
+            Direction::Down => {
+                *down += u64::from(packet.bytes);
+                down_packets += 1;
+            }
         }
     }
     let of = |way: usize| {
@@ -453,6 +468,8 @@ fn signature(trace: &Trace, device: usize, span: Span) -> Signature {
         seconds: span.duration().as_secs_f64(),
         up_bytes: of(0).sum(),
         down_bytes: of(1).sum(),
+        up_packets,
+        down_packets,
         peak_up_bytes_per_s: of(0).max().unwrap_or(0),
         peak_down_bytes_per_s: of(1).max().unwrap_or(0),
     }
