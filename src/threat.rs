@@ -274,6 +274,10 @@ pub trait Adversary: Send + Sync {
 pub struct Knowledge {
     /// Each device, in the order of [`Trace::devices`].
     pub devices: Vec<KnownDevice>,
+    /// What the devices together look like when nobody uses any, as within a tunnel: their bursts, evenly from all.
+    pub idle: Vec<Signature>,
+    /// How many bursts those stand for.
+    pub idle_bursts: u64,
 }
 
 /// What is known of one device.
@@ -329,10 +333,16 @@ impl Knowledge {
                     .push(signature(trace, activity.device, activity.traffic));
             }
         }
-        for (known, (idle, count)) in devices.iter_mut().zip(idle(trace)) {
+        let mut bursts = idle(trace);
+        let (idle, idle_bursts) = bursts.pop().unwrap_or_default();
+        for (known, (idle, count)) in devices.iter_mut().zip(bursts) {
             (known.idle, known.idle_bursts) = (idle, count);
         }
-        Self { devices }
+        Self {
+            devices,
+            idle,
+            idle_bursts,
+        }
     }
 
     /// The one device that speaks to a far end; `None` where several do, or none.
@@ -349,22 +359,29 @@ impl Knowledge {
     }
 }
 
-/// The bursts of each device outside its activities, and how many there were. Seconds are counted from the trace's begin.
+/// The bursts of each device outside its activities, and of all together outside all, and how many there were. Seconds are counted from the trace's begin.
 fn idle(trace: &Trace) -> Vec<(Vec<Signature>, u64)> {
     let mut all = vec![Bursts::default(); trace.devices.len()];
     for (device, bursts) in all.iter_mut().enumerate() {
         bursts.busy = disjoint(trace.activities_of(device).map(|a| a.traffic).collect());
     }
+    let mut together = Bursts {
+        busy: disjoint(trace.activities.iter().map(|a| a.traffic).collect()),
+        ..Bursts::default()
+    };
     let origin = trace.window.start.0;
     for packet in &trace.packets {
-        let bursts = trace
-            .device_of(packet)
-            .and_then(|device| all.get_mut(device));
-        if let Some(bursts) = bursts.filter(|of| !holds(&of.busy, packet.at)) {
-            let second = packet.at.0.saturating_sub(origin) / NANOS;
-            bursts.add(second, packet.direction, packet.bytes);
+        let Some(bursts) = trace.device_of(packet).and_then(|of| all.get_mut(of)) else {
+            continue;
+        };
+        let second = packet.at.0.saturating_sub(origin) / NANOS;
+        for bursts in [bursts, &mut together] {
+            if !holds(&bursts.busy, packet.at) {
+                bursts.add(second, packet.direction, packet.bytes);
+            }
         }
     }
+    all.push(together);
     all.into_iter().map(Bursts::finish).collect()
 }
 

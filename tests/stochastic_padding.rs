@@ -239,7 +239,7 @@ fn on_the_grid_equations_1_and_2_come_true() {
                 ..Settings::default()
             };
             let told = stp(&settings, &trace).foretold();
-            let (c, b) = measured(&settings, &trace, 4);
+            let (c, b) = measured(&settings, &trace, 16);
             let (told_c, told_b) = (told.confidence.unwrap(), told.overhead.unwrap());
             println!("q {chance} {rule:?}: c {c:.4} told {told_c:.4}, b {b:.3} told {told_b:.3}");
             assert!((c - told_c).abs() < 0.02, "{c} {told_c}");

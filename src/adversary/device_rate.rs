@@ -5,7 +5,7 @@
 //! left open there. Here a burst (bins over the usual, at most two silent bins apart) has five features, its length, its
 //! bytes and its peak rates each way, all as logarithms; it is held against the activities the adversary has watched, each
 //! feature in units of how much the device's own activities differ from their nearest like, and against the bursts of devices
-//! that nobody used. Of each it is told how likely it would send such a burst: a normal law about the nearest it has sent,
+//! that nobody used, within a tunnel those of all together. Of each it is told how likely it would send such a burst: a normal law about the nearest it has sent,
 //! times how often it sends (a nearest-neighbor estimate of density; B. W. Silverman, "Density Estimation for Statistics and
 //! Data Analysis", 1986, section 5.2). The likeliest device is claimed where an activity of it is likelier than any device's
 //! idling, and near enough; it is believed in by how much likelier it is than the next. What nothing fits is no claim.
@@ -47,12 +47,16 @@ pub struct DeviceRate {
     settings: Settings,
     /// As they are, and as they are within a tunnel: of each device what it looks like used, and idle.
     devices: [Vec<[Looks; 2]>; 2],
+    /// What they look like together, idle, within a tunnel.
+    together: Looks,
 }
 
 impl DeviceRate {
     /// With what it has learned of the devices' activities.
     pub fn new(knowledge: &Arc<Knowledge>, settings: &Settings) -> Self {
+        let together = framed(&knowledge.idle, FRAME_BYTES);
         Self {
+            together: Looks::of(&together, knowledge.idle_bursts, IDLE_REMEMBERED),
             knowledge: Arc::clone(knowledge),
             settings: settings.clone(),
             devices: [0, FRAME_BYTES].map(|frame| {
@@ -82,6 +86,13 @@ impl DeviceRate {
         // What is farther than twice the limit is as good as any other guess.
         let beyond = 2.0 * FITS;
         let (mut best, mut second) = (None, f64::NEG_INFINITY);
+        let mut unused = f64::NEG_INFINITY;
+        let mut idling = |looks: &Looks| {
+            let distance = looks.distance(features, beyond);
+            if distance < beyond {
+                unused = unused.max(looks.likely(distance));
+            }
+        };
         for (device, [used, idle]) in all.iter().enumerate() {
             if only.is_some_and(|only| only != device) {
                 continue;
@@ -96,13 +107,17 @@ impl DeviceRate {
                 }
                 _ => second = second.max(likely),
             }
-            let distance = idle.distance(features, beyond);
-            if distance < beyond {
-                second = second.max(idle.likely(distance));
+            if !tunnelled {
+                idling(idle);
             }
         }
-        let (device, most) = best?;
-        (most > second).then(|| (device, most - second.max(most - CERTAIN)))
+        if tunnelled {
+            idling(&self.together);
+        }
+        // Of two alike the first is claimed: one of them it was.
+        let (device, most) = best.filter(|(_, most)| *most > unused)?;
+        let next = second.max(unused).clamp(most - CERTAIN, most);
+        Some((device, most - next))
     }
 }
 
@@ -384,7 +399,13 @@ mod tests {
     }
 
     fn knowing(devices: Vec<KnownDevice>) -> DeviceRate {
-        DeviceRate::new(&Arc::new(Knowledge { devices }), &Settings::default())
+        DeviceRate::new(
+            &Arc::new(Knowledge {
+                devices,
+                ..Knowledge::default()
+            }),
+            &Settings::default(),
+        )
     }
 
     #[test]

@@ -290,6 +290,7 @@ mod tests {
                 servers,
                 ..KnownDevice::default()
             }],
+            ..Knowledge::default()
         }
     }
 
