@@ -288,8 +288,9 @@ mod tests {
         Knowledge {
             devices: vec![KnownDevice {
                 servers,
-                signatures: Vec::new(),
+                ..KnownDevice::default()
             }],
+            ..Knowledge::default()
         }
     }
 

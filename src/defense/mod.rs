@@ -13,6 +13,7 @@ mod solve;
 pub mod stp;
 mod stream;
 pub mod vpn;
+mod waits;
 mod wire;
 
 pub use settings::{DefenseError, Settings};
