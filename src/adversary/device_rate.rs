@@ -12,6 +12,7 @@
 
 use super::settings::Settings;
 use super::wire::{half_open, Watched, Watcher, Wire};
+use crate::rate::Cell;
 use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature};
 use std::sync::Arc;
 
@@ -152,29 +153,32 @@ impl Looks {
         }
         // A little more, so that what rounding does to the root is cut off below.
         let mut least = beyond * beyond * features.len() as f64 * (1.0 + 1e-9);
-        let square = |known: f64, feature: f64, spread: f64| ((known - feature) / spread).powi(2);
         // From the nearest by the feature they are ordered by outwards, on the nearer side first, until that feature alone is
         // too far on both: the sooner a near one is found, the fewer are looked at.
         let by = features[SORTED_BY];
         let middle = self.known.partition_point(|known| known[SORTED_BY] < by);
         let (below, above) = self.known.split_at(middle);
-        let (mut below, mut above) = (below.iter().rev().peekable(), above.iter().peekable());
+        let (mut below, mut above) = (below.iter().rev(), above.iter());
+        let apart = |next: Option<&Features>| match next {
+            Some(known) => ((known[SORTED_BY] - by) / self.spread[SORTED_BY]).powi(2),
+            None => f64::INFINITY,
+        };
+        let (mut next_below, mut next_above) = (below.next(), above.next());
+        let mut ways = [apart(next_below), apart(next_above)];
         loop {
-            let far = [below.peek(), above.peek()]
-                .map(|next| next.map_or(f64::INFINITY, |known| (known[SORTED_BY] - by).abs()));
-            let next = match far[0] < far[1] {
-                true => below.next(),
-                false => above.next(),
+            let (nearer, next) = match ways[0] < ways[1] {
+                true => (ways[0], std::mem::replace(&mut next_below, below.next())),
+                false => (ways[1], std::mem::replace(&mut next_above, above.next())),
             };
-            let Some(known) = next else { break };
-            if square(known[SORTED_BY], by, self.spread[SORTED_BY]) >= least {
+            let Some(known) = next.filter(|_| nearer < least) else {
                 break;
+            };
+            ways = [apart(next_below), apart(next_above)];
+            let mut squares = [0.0; 5];
+            for (place, square) in squares.iter_mut().enumerate() {
+                *square = ((known[place] - features[place]) / self.spread[place]).powi(2);
             }
-            let mut sum = 0.0;
-            for ((known, feature), spread) in known.iter().zip(features).zip(&self.spread) {
-                sum += square(*known, *feature, *spread);
-            }
-            least = least.min(sum);
+            least = least.min(squares.iter().sum());
         }
         (least / features.len() as f64).sqrt().min(beyond)
     }
@@ -231,8 +235,8 @@ struct Burst {
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
     let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
-    let up = usual(cells.iter().map(|cell| cell.up), bins);
-    let down = usual(cells.iter().map(|cell| cell.down), bins);
+    let up = usual(cells, |cell| cell.up, bins);
+    let down = usual(cells, |cell| cell.down, bins);
     let mut bursts: Vec<Burst> = Vec::new();
     for cell in cells {
         if cell.up as f64 <= up && cell.down as f64 <= down {
@@ -261,68 +265,99 @@ fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
 
 /// What a bin must exceed: median and three standard deviations by the median deviation, of these bins and as many silent
 /// ones as make up `bins`.
-fn usual(bytes: impl Iterator<Item = u64> + Clone, bins: usize) -> f64 {
-    let active = bytes.filter(|&bytes| bytes > 0);
-    let heard = active.clone().count();
+fn usual(cells: &[Cell], bytes: impl Fn(&Cell) -> u64, bins: usize) -> f64 {
+    let heard = cells.iter().filter(|cell| bytes(cell) > 0).count();
     let silent = bins.saturating_sub(heard);
     let middle = bins.saturating_sub(1) / 2;
     let Some(rank) = middle.checked_sub(silent) else {
         return 0.0;
     };
-    let middle_rate = ranked(active.clone(), rank);
+    let active = |cell: &Cell| Some(bytes(cell)).filter(|&bytes| bytes > 0);
+    let middle_rate = ranked(cells, active, (0, 0), rank);
     // Silent bins are as far from the median as it is from nothing: farther than half of all.
-    let far = active.map(|bytes| bytes.abs_diff(middle_rate));
-    let far = far.chain(std::iter::repeat_n(middle_rate, silent.min(heard)));
-    let count = heard.saturating_add(silent.min(heard));
-    let deviation = ranked(far, middle.min(count.saturating_sub(1)));
+    let far = |cell: &Cell| active(cell).map(|bytes| bytes.abs_diff(middle_rate));
+    let silent = silent.min(heard);
+    let last = heard.saturating_add(silent).saturating_sub(1);
+    let deviation = ranked(cells, far, (middle_rate, silent), middle.min(last));
     middle_rate as f64 + SIGMA * MAD_TO_SIGMA * deviation as f64
 }
 
-/// The value of that rank, from 0 for the smallest, which is below how many there are; 0 where there are none.
+/// Values looked at first.
+const SAMPLED: usize = 1000;
+
+/// Of the values of cells, and one more value that is there so many times, that of a rank, from 0 for the smallest; 0 where
+/// there are not so many.
 ///
-/// By counting how many fall into each of a thousand equal classes, until the one that holds it has a single value in it:
-/// nothing is copied or moved, and a week of seconds takes three looks at each.
-fn ranked(values: impl Iterator<Item = u64> + Clone, mut rank: usize) -> u64 {
-    const CLASSES: usize = 1 << CLASSES_LOG;
-    const CLASSES_LOG: u32 = 10;
-    let (mut low, mut high) = (u64::MAX, 0);
-    for value in values.clone() {
-        (low, high) = (low.min(value), high.max(value));
-    }
-    while low < high {
-        let bits = u64::BITS - (high - low).leading_zeros();
-        let shift = bits.saturating_sub(CLASSES_LOG);
-        let mut counts = [0usize; CLASSES];
-        for value in values.clone() {
-            let class = value.wrapping_sub(low) >> shift;
-            let within = (low..=high).contains(&value);
-            let count = usize::try_from(class).ok().filter(|_| within);
-            if let Some(count) = count.and_then(|class| counts.get_mut(class)) {
-                *count += 1;
+/// A sample tells about where it lies, so that only a tenth of all need be copied and put in order (R. W. Floyd, R. L.
+/// Rivest, CACM 18(3), 1975); where the sample is wrong, all are.
+fn ranked(
+    cells: &[Cell],
+    value: impl Fn(&Cell) -> Option<u64>,
+    more: (u64, usize),
+    rank: usize,
+) -> u64 {
+    let sampled = cells.iter().step_by(cells.len() / SAMPLED + 1);
+    let mut sample: Vec<u64> = sampled.filter_map(&value).collect();
+    let times = more.1 / (cells.len() / SAMPLED + 1);
+    sample.extend(std::iter::repeat_n(more.0, times));
+    sample.sort_unstable();
+    let about = rank / (cells.len() / SAMPLED + 1);
+    let around = sample.len() / 20;
+    let low = about.checked_sub(around);
+    let low = low.and_then(|low| sample.get(low)).map_or(0, |&low| low);
+    let high = sample.get(about.saturating_add(around));
+    let high = high.map_or(u64::MAX, |&high| high);
+    for (low, high) in [(low, high), (0, u64::MAX)] {
+        let mut below = 0usize;
+        let mut within = Vec::with_capacity(cells.len() / 8);
+        let values = cells.iter().filter_map(&value);
+        for value in values.chain(std::iter::repeat_n(more.0, more.1)) {
+            below += usize::from(value < low);
+            if (low..=high).contains(&value) {
+                within.push(value);
             }
         }
-        let class = counts.iter().position(|&count| match rank < count {
-            true => true,
-            false => {
-                rank -= count;
-                false
-            }
-        });
-        let Some(class) = class else { return 0 };
-        low += (class as u64) << shift;
-        high = high.min(low.saturating_add((1 << shift) - 1));
+        let place = rank.checked_sub(below);
+        if let Some(place) = place.filter(|&place| place < within.len()) {
+            return *within.select_nth_unstable(place).1;
+        }
     }
-    low.min(high)
+    0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn cells(bytes: &[u64]) -> Vec<Cell> {
+        let cell = |(&up, index)| Cell { index, up, down: 1 };
+        bytes.iter().zip(0..).map(cell).collect()
+    }
+
+    proptest! {
+        /// A value by its rank is that of the sorted list, however little the sample tells.
+        #[test]
+        fn ranks_are_those_of_the_sorted_list(
+            bytes in prop::collection::vec(prop_oneof![0u64..4, 0u64..50_000, any::<u64>()], 1..6000),
+            swapped in any::<bool>(), more in (0u64..9, 0usize..3000), share in 0.0f64..1.0,
+        ) {
+            let mut bytes = bytes;
+            if swapped { bytes.sort_unstable(); }
+            let mut all: Vec<u64> = bytes.iter().copied().filter(|&b| b > 0).collect();
+            all.extend(std::iter::repeat_n(more.0, more.1));
+            all.sort_unstable();
+            let rank = (share * all.len() as f64) as usize;
+            let value = |cell: &Cell| Some(cell.up).filter(|&up| up > 0);
+            let found = ranked(&cells(&bytes), value, more, rank);
+            prop_assert_eq!(found, all.get(rank).copied().unwrap_or(0));
+        }
+    }
 
     #[test]
     fn the_usual_is_the_median_and_its_deviation() {
         // Five bins, three silent: the median is silence.
-        let usual = |bytes: &[u64], bins| super::usual(bytes.iter().copied(), bins);
+        let usual = |bytes: &[u64], bins| super::usual(&cells(bytes), |cell| cell.up, bins);
         assert_eq!(usual(&[7, 9], 5), 0.0);
         // 0 4 5 6 100: median 5; deviations 0 1 1 5 95, median 1.
         assert_eq!(usual(&[4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);
