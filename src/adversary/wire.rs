@@ -202,12 +202,15 @@ impl Filling {
             ..Cell::default()
         };
         put(&mut new, direction, bytes);
-        if self.cells.last().is_none_or(|last| last.index < index) {
+        let Some(last) = self.cells.last().filter(|last| index <= last.index) else {
             self.cells.push(new);
             return Some(self.cells.len() - 1);
-        }
+        };
         let is_there = |place: &usize| self.cells.get(*place).is_some_and(|of| of.index == index);
-        let near = [before.saturating_add(1), before];
+        // Where no bin is silent it is as many places from the end as bins.
+        let back = usize::try_from(last.index.abs_diff(index)).unwrap_or(usize::MAX);
+        let from_end = self.cells.len().wrapping_sub(1).wrapping_sub(back);
+        let near = [before.saturating_add(1), before, from_end];
         let place = near.into_iter().find(is_there).or_else(|| {
             let found = self.cells.binary_search_by_key(&index, |cell| cell.index);
             found.ok()
