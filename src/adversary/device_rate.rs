@@ -15,6 +15,7 @@
 
 use super::settings::Settings;
 use super::wire::{half_open, Watched, Watcher, Wire};
+use crate::rate::Cell;
 use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature, GAP_S};
 use std::sync::Arc;
 
@@ -220,32 +221,33 @@ impl Looks {
         }
         // A little more, so that what rounding does to the root is cut off below.
         let mut least = beyond * beyond * features.len() as f64 * (1.0 + 1e-9);
-        let square = |known: &Features, place: usize| {
-            let pair = known.get(place).zip(features.get(place));
-            let spread = self.spread.get(place).copied().unwrap_or(1.0);
-            pair.map_or(0.0, |(known, feature)| ((known - feature) / spread).powi(2))
-        };
-        // From the nearest by the feature they are ordered by outwards, until that feature alone is too far.
-        let middle = self
-            .known
-            .partition_point(|known| known[SORTED_BY] < features[SORTED_BY]);
+        // From the nearest by the feature they are ordered by outwards, on the nearer side first, until that feature alone is
+        // too far on both: the sooner a near one is found, the fewer are looked at.
+        let by = features[SORTED_BY];
+        let middle = self.known.partition_point(|known| known[SORTED_BY] < by);
         let (below, above) = self.known.split_at(middle);
-        let mut near = |known: &Features| {
-            if square(known, SORTED_BY) >= least {
-                return false;
-            }
-            let mut sum = 0.0;
-            for place in 0..known.len() {
-                sum += square(known, place);
-                if sum >= least {
-                    return true;
-                }
-            }
-            least = sum;
-            true
+        let (mut below, mut above) = (below.iter().rev(), above.iter());
+        let apart = |next: Option<&Features>| match next {
+            Some(known) => ((known[SORTED_BY] - by) / self.spread[SORTED_BY]).powi(2),
+            None => f64::INFINITY,
         };
-        let _ = above.iter().all(&mut near);
-        let _ = below.iter().rev().all(&mut near);
+        let (mut next_below, mut next_above) = (below.next(), above.next());
+        let mut ways = [apart(next_below), apart(next_above)];
+        loop {
+            let (nearer, next) = match ways[0] < ways[1] {
+                true => (ways[0], std::mem::replace(&mut next_below, below.next())),
+                false => (ways[1], std::mem::replace(&mut next_above, above.next())),
+            };
+            let Some(known) = next.filter(|_| nearer < least) else {
+                break;
+            };
+            ways = [apart(next_below), apart(next_above)];
+            let mut squares = [0.0; 5];
+            for (place, square) in squares.iter_mut().enumerate() {
+                *square = ((known[place] - features[place]) / self.spread[place]).powi(2);
+            }
+            least = least.min(squares.iter().sum());
+        }
         (least / features.len() as f64).sqrt().min(beyond)
     }
 }
@@ -324,8 +326,8 @@ struct Burst {
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
     let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
-    let up = usual(cells.iter().map(|cell| cell.up).collect(), bins);
-    let down = usual(cells.iter().map(|cell| cell.down).collect(), bins);
+    let up = usual(cells, |cell| cell.up, bins);
+    let down = usual(cells, |cell| cell.down, bins);
     let mut bursts: Vec<Burst> = Vec::new();
     for cell in cells {
         if cell.up as f64 <= up && cell.down as f64 <= down {
@@ -354,37 +356,103 @@ fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
 
 /// What a bin must exceed: median and three standard deviations by the median deviation, of these bins and as many silent
 /// ones as make up `bins`.
-fn usual(mut active: Vec<u64>, bins: usize) -> f64 {
-    active.retain(|&bytes| bytes > 0);
-    let silent = bins.saturating_sub(active.len());
+fn usual(cells: &[Cell], bytes: impl Fn(&Cell) -> u64, bins: usize) -> f64 {
+    let heard = cells.iter().filter(|cell| bytes(cell) > 0).count();
+    let silent = bins.saturating_sub(heard);
     let middle = bins.saturating_sub(1) / 2;
-    let median = |values: &mut Vec<u64>, rank: usize| match rank < values.len() {
-        true => *values.select_nth_unstable(rank).1,
-        false => 0,
-    };
     let Some(rank) = middle.checked_sub(silent) else {
         return 0.0;
     };
-    let middle_rate = median(&mut active, rank);
+    let active = |cell: &Cell| Some(bytes(cell)).filter(|&bytes| bytes > 0);
+    let middle_rate = ranked(cells, active, (0, 0), rank);
     // Silent bins are as far from the median as it is from nothing: farther than half of all.
-    let mut far: Vec<u64> = active.iter().map(|b| b.abs_diff(middle_rate)).collect();
-    far.extend(std::iter::repeat_n(middle_rate, silent.min(active.len())));
-    let middle = middle.min(far.len().saturating_sub(1));
-    let deviation = median(&mut far, middle);
+    let far = |cell: &Cell| active(cell).map(|bytes| bytes.abs_diff(middle_rate));
+    let silent = silent.min(heard);
+    let last = heard.saturating_add(silent).saturating_sub(1);
+    let deviation = ranked(cells, far, (middle_rate, silent), middle.min(last));
     middle_rate as f64 + SIGMA * MAD_TO_SIGMA * deviation as f64
+}
+
+/// Values looked at first.
+const SAMPLED: usize = 1000;
+
+/// Of the values of cells, and one more value that is there so many times, that of a rank, from 0 for the smallest; 0 where
+/// there are not so many.
+///
+/// A sample tells about where it lies, so that only a tenth of all need be copied and put in order (R. W. Floyd, R. L.
+/// Rivest, CACM 18(3), 1975); where the sample is wrong, all are.
+fn ranked(
+    cells: &[Cell],
+    value: impl Fn(&Cell) -> Option<u64>,
+    more: (u64, usize),
+    rank: usize,
+) -> u64 {
+    let sampled = cells.iter().step_by(cells.len() / SAMPLED + 1);
+    let mut sample: Vec<u64> = sampled.filter_map(&value).collect();
+    let times = more.1 / (cells.len() / SAMPLED + 1);
+    sample.extend(std::iter::repeat_n(more.0, times));
+    sample.sort_unstable();
+    let about = rank / (cells.len() / SAMPLED + 1);
+    let around = sample.len() / 20;
+    let low = about.checked_sub(around);
+    let low = low.and_then(|low| sample.get(low)).map_or(0, |&low| low);
+    let high = sample.get(about.saturating_add(around));
+    let high = high.map_or(u64::MAX, |&high| high);
+    for (low, high) in [(low, high), (0, u64::MAX)] {
+        let mut below = 0usize;
+        let mut within = Vec::with_capacity(cells.len() / 8);
+        let values = cells.iter().filter_map(&value);
+        for value in values.chain(std::iter::repeat_n(more.0, more.1)) {
+            below += usize::from(value < low);
+            if (low..=high).contains(&value) {
+                within.push(value);
+            }
+        }
+        let place = rank.checked_sub(below);
+        if let Some(place) = place.filter(|&place| place < within.len()) {
+            return *within.select_nth_unstable(place).1;
+        }
+    }
+    0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn cells(bytes: &[u64]) -> Vec<Cell> {
+        let cell = |(&up, index)| Cell { index, up, down: 1 };
+        bytes.iter().zip(0..).map(cell).collect()
+    }
+
+    proptest! {
+        /// A value by its rank is that of the sorted list, however little the sample tells.
+        #[test]
+        fn ranks_are_those_of_the_sorted_list(
+            bytes in prop::collection::vec(prop_oneof![0u64..4, 0u64..50_000, any::<u64>()], 1..6000),
+            swapped in any::<bool>(), more in (0u64..9, 0usize..3000), share in 0.0f64..1.0,
+        ) {
+            let mut bytes = bytes;
+            if swapped { bytes.sort_unstable(); }
+            let mut all: Vec<u64> = bytes.iter().copied().filter(|&b| b > 0).collect();
+            all.extend(std::iter::repeat_n(more.0, more.1));
+            all.sort_unstable();
+            let rank = (share * all.len() as f64) as usize;
+            let value = |cell: &Cell| Some(cell.up).filter(|&up| up > 0);
+            let found = ranked(&cells(&bytes), value, more, rank);
+            prop_assert_eq!(found, all.get(rank).copied().unwrap_or(0));
+        }
+    }
 
     #[test]
     fn the_usual_is_the_median_and_its_deviation() {
         // Five bins, three silent: the median is silence.
-        assert_eq!(usual(vec![7, 9], 5), 0.0);
+        let usual = |bytes: &[u64], bins| super::usual(&cells(bytes), |cell| cell.up, bins);
+        assert_eq!(usual(&[7, 9], 5), 0.0);
         // 0 4 5 6 100: median 5; deviations 0 1 1 5 95, median 1.
-        assert_eq!(usual(vec![4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);
-        assert_eq!(usual(Vec::new(), 0), 0.0);
+        assert_eq!(usual(&[4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);
+        assert_eq!(usual(&[], 0), 0.0);
     }
 
     fn sent(bytes: u64) -> Signature {
