@@ -214,10 +214,10 @@ impl AsFd for Live {
 }
 
 /// What a wait ended with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Woken {
-    /// Whether some interface went down or away, or has other trouble: its [health](Live::health) tells.
-    pub trouble: bool,
+    /// Interfaces, by their place, that went down or away or have other trouble: their [health](Live::health) tells.
+    pub troubled: Vec<usize>,
     /// Whether nobody reads the output any more.
     pub closed: bool,
 }
@@ -253,7 +253,7 @@ pub fn wait(
             match lives.get(number) {
                 Some(live) => {
                     live.clear();
-                    woken.trouble = true;
+                    woken.troubled.push(number);
                 }
                 None => woken.closed = true,
             }
