@@ -62,6 +62,69 @@ pub fn host(payload: &[u8]) -> Option<Box<str>> {
     name::canonical(without_port(target?))
 }
 
+/// Adds to `out` the request that `payload` begins with, as far as it takes to tell its host: of the same length up to there,
+/// with everything overwritten that tells something else (the path, other headers). [`host`] reads the same of it.
+///
+/// Adds nothing where there is no host, or where it cannot be told apart.
+pub fn only_host(payload: &[u8], out: &mut Vec<u8>) {
+    let Some(name) = host(payload) else {
+        return;
+    };
+    let begin = out.len();
+    let head = payload.get(..HEAD).unwrap_or(payload);
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    only_target_host(first, out);
+    let behind_first = out.len();
+    let mut found = false;
+    for line in lines.take_while(|line| line.ends_with(b"\n")) {
+        found = split_at(line.trim_ascii(), b':')
+            .is_some_and(|(field, _)| field.eq_ignore_ascii_case(b"host"));
+        if found {
+            out.extend_from_slice(line);
+            break;
+        }
+        blank(line, out);
+    }
+    if !found {
+        out.truncate(behind_first);
+    }
+    let told = out.get(begin..).and_then(host);
+    if told.as_ref() != Some(&name) {
+        out.truncate(begin);
+    }
+}
+
+/// A request line with nothing of its target but the host, where there is one in it.
+fn only_target_host(line: &[u8], out: &mut Vec<u8>) {
+    let text = line.trim_ascii_end();
+    let method = match line.starts_with(b"/") {
+        true => 0,
+        false => text
+            .iter()
+            .position(|&byte| byte == b' ')
+            .map_or(0, |at| at + 1),
+    };
+    let version = match names_version(text) {
+        true => text.len() - b" HTTP/1.1".len(),
+        false => text.len(),
+    };
+    let host = target_host(line).map_or(0, |host| b"http://".len() + host.len());
+    // A path begins with a slash, also one that is a segment's first line.
+    let kept = method + host.max(1);
+    for (at, &byte) in line.iter().enumerate() {
+        let stays = at < kept || at >= version || byte == b' ';
+        out.push(if stays { byte } else { b'x' });
+    }
+}
+
+/// A line of the same length that tells nothing.
+fn blank(line: &[u8], out: &mut Vec<u8>) {
+    let text = line.trim_ascii_end().len();
+    out.resize(out.len() + text, b'x');
+    out.extend_from_slice(line.get(text..).unwrap_or_default());
+}
+
 /// Whether a request line ends as one must.
 fn names_version(line: &[u8]) -> bool {
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
