@@ -214,7 +214,47 @@ mod tests {
         );
     }
 
+    fn only(payload: &[u8]) -> String {
+        let mut out = Vec::new();
+        only_host(payload, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn of_a_request_only_the_host_is_left() {
+        assert_eq!(
+            only(b"GET /me?token=1 HTTP/1.1\r\nCookie: a\r\nHost: a.example\r\nAccept: b\r\n\r\nbody"),
+            "GET /xxxxxxxxxx HTTP/1.1\r\nxxxxxxxxx\r\nHost: a.example\r\n"
+        );
+        assert_eq!(
+            only(b"GET http://a.example:8080/me HTTP/1.1\r\nCookie: a\r\n\r\n"),
+            "GET http://a.examplexxxxxxxx HTTP/1.1\r\n"
+        );
+        assert_eq!(
+            only(b"/me HTTP/1.1\r\nHost: a.example\r\n"),
+            "/xx HTTP/1.1\r\nHost: a.example\r\n"
+        );
+        assert_eq!(only(b"GET /me HTTP/1.1\r\n\r\n"), "");
+        assert_eq!(only(b"no request"), "");
+    }
+
     proptest! {
+        #[test]
+        fn the_host_that_is_left_is_the_one_there_was(
+            payload in "(GET |POST |)(/[a-z?=]{0,9}|http://[a-z.:]{1,9}(/[a-z]{0,3})?)( HTTP/1.[01])?\r?\n(([A-Za-z]{1,5}|Host|HOST) ?: ?[a-z.:0-9]{0,9}\r?\n){0,3}"
+        ) {
+            let mut out = Vec::new();
+            only_host(payload.as_bytes(), &mut out);
+            let expected = host(payload.as_bytes());
+            prop_assert!(out.len() <= payload.len());
+            if out.is_empty() {
+                // Fails closed, and only where there is little to tell apart.
+                prop_assert!(expected.is_none());
+            } else {
+                prop_assert_eq!(host(&out), expected);
+            }
+        }
+
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             host(&bytes);
