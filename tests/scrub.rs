@@ -310,7 +310,7 @@ impl Secrets {
 
 #[test]
 fn nothing_that_identifies_is_left_under_pseudonyms() {
-    let (mut looked_at, mut sought, mut met) = (0, 0, Vec::new());
+    let (mut looked_at, mut sought, mut met, mut met_before) = (0, 0, Vec::new(), 0);
     for path in everything() {
         let whole = frames(&path);
         let secrets = Secrets::of(&whole);
@@ -320,13 +320,17 @@ fn nothing_that_identifies_is_left_under_pseudonyms() {
             assert_eq!((hidden.at, hidden.wire_len), (open.at, open.wire_len));
             assert!(hidden.data.len() <= open.data.len());
             looked_at += 1;
+            met_before += usize::from(secrets.met(open).is_some());
             if let Some(found) = secrets.met(hidden) {
                 met.push(format!("{} frame {}: {found}", path.display(), number + 1));
             }
         }
     }
-    println!("{looked_at} frames, {sought} secrets, {} met", met.len());
-    assert!(sought > 100);
+    let left = met.len();
+    println!(
+        "{looked_at} frames, {sought} secrets, met in {met_before} before and in {left} after"
+    );
+    assert!(sought > 100 && met_before > looked_at / 2);
     assert!(
         met.is_empty(),
         "{}\n{}",
@@ -489,5 +493,61 @@ proptest! {
             prop_assert_eq!((whole.length, whole.damaged, whole.later_fragment), (cut.length, cut.damaged, cut.later_fragment));
             prop_assert_eq!(whole.tcp.map(|tcp| tcp.options.to_vec()), cut.tcp.map(|tcp| tcp.options.to_vec()));
         }
+    }
+}
+
+/// tshark, where there is one, reads what is left: shortened, as it says of a snaplen, but not malformed.
+#[test]
+fn tshark_takes_what_is_left_for_frames_cut_short() {
+    if std::process::Command::new("tshark")
+        .arg("-v")
+        .output()
+        .is_err()
+    {
+        return println!("skipped: no tshark");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["evening-lan.pcapng", "evening-wan.pcapng"] {
+        let whole = frames(&program::fixtures().join(name));
+        for scrubber in [Scrubber::headers_only(), Scrubber::anonymous(&key())] {
+            let about = format!("{name} {scrubber:?}");
+            let path = folder.path().join("scrubbed.pcapng");
+            std::fs::write(&path, file(&scrubbed(&whole, scrubber))).unwrap();
+            let lines = |filter: &str| {
+                let mut tshark = std::process::Command::new("tshark");
+                let output = tshark
+                    .arg("-r")
+                    .arg(&path)
+                    .args(["-Y", filter])
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{output:?}");
+                String::from_utf8(output.stdout).unwrap().lines().count()
+            };
+            assert_eq!(lines("frame"), whole.len(), "{about}");
+            assert_eq!(lines("_ws.malformed"), 0, "{about}");
+            assert_eq!(lines("ip.checksum.status == \"Bad\""), 0, "{about}");
+        }
+    }
+}
+
+/// Not a test of anything but patience; printed for whoever wants to know (`--nocapture`, a release build).
+#[test]
+fn a_frame_is_scrubbed_in_no_time() {
+    let whole = frames(&program::fixtures().join("evening-lan.pcapng"));
+    for mut scrubber in [Scrubber::headers_only(), Scrubber::anonymous(&key())] {
+        let mut best = std::time::Duration::MAX;
+        for _ in 0..8 {
+            let begun = std::time::Instant::now();
+            let kept: usize = whole
+                .iter()
+                .map(|kept| scrubber.scrub(&frame(kept)).len())
+                .sum();
+            assert!(kept > 0);
+            best = best.min(begun.elapsed());
+        }
+        let nanos = best.as_nanos() / whole.len() as u128;
+        println!("{scrubber:?}: {nanos} ns a frame");
+        assert!(nanos < 50_000, "{nanos} ns a frame");
     }
 }
