@@ -28,6 +28,7 @@ pub mod rates;
 pub mod reading;
 pub mod recording;
 pub mod score;
+pub mod scrubbing;
 pub mod shaping;
 pub mod signals;
 pub mod sweep;

@@ -11,6 +11,7 @@ mod infer;
 mod output;
 mod record;
 mod score;
+mod scrub;
 mod sweep;
 mod values;
 
@@ -25,6 +26,7 @@ pub use infer::InferArgs;
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
 pub use record::RecordArgs;
 pub use score::ScoreArgs;
+pub use scrub::ScrubArgs;
 pub use sweep::SweepArgs;
 pub use values::{AdversaryChoice, DefenseChoice, VantageChoice};
 
