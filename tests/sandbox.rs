@@ -53,7 +53,12 @@ fn main() {
             a_second_thread_would_stay_outside,
         ),
     ];
-    let trials = tests.map(|(name, test)| Trial::test(name, move || Ok(test())));
+    let trials = tests.map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit()
 }
 
