@@ -9,7 +9,6 @@ pub use switch::choose;
 
 use super::error::SandboxError;
 use super::plan::{Entered, Plan};
-use std::path::PathBuf;
 
 impl Plan {
     /// Sees whether the user could write in the folders, and leaves the process as it was: to be asked before output is
@@ -19,7 +18,7 @@ impl Plan {
     /// A folder the user cannot write in; more threads than one.
     pub fn check(&self) -> Result<(), SandboxError> {
         single_thread()?;
-        match switch::unwritable(self.user.as_ref(), &self.folders())? {
+        match switch::unwritable(self.user.as_ref(), &self.writable)? {
             None => Ok(()),
             Some(folder) => Err(SandboxError::Unwritable {
                 user: match &self.user {
@@ -38,7 +37,6 @@ impl Plan {
     /// What [`Plan::check`] says; a kernel without Landlock or seccomp; a step the kernel refuses.
     pub fn enter(self) -> Result<Entered, SandboxError> {
         self.check()?;
-        let writable = self.folders();
         // The bounding set needs CAP_SETPCAP, groups CAP_SETGID, the user CAP_SETUID: each before it is gone.
         let bounding = capabilities::empty_bounding_set()?;
         if let Some(user) = &self.user {
@@ -48,24 +46,15 @@ impl Plan {
         capabilities::give_up()?;
         rustix::thread::set_no_new_privs(true)
             .map_err(SandboxError::step("forgoing new privileges"))?;
-        let landlock = files::confine(&writable, &self.readable)?;
+        let landlock = files::confine(&self.writable, &self.readable)?;
         let refused = calls::refuse()?;
         Ok(Entered {
             user: self.user,
             bounding,
             landlock,
-            writable,
+            writable: self.writable,
             refused,
         })
-    }
-
-    fn folders(&self) -> Vec<PathBuf> {
-        let folders = self.writable.iter();
-        let named = folders.map(|folder| match folder.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => folder.clone(),
-        });
-        named.collect()
     }
 }
 
