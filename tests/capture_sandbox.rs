@@ -276,18 +276,31 @@ fn an_interface_that_is_taken_away_is_noticed_inside() {
     let ring = ring_of(&folder, 65_020);
     let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
     command
-        .args(["capture", "-i", "far", "-b", "packets:50", "-w"])
+        .args([
+            "capture",
+            "-i",
+            "far",
+            "-f",
+            "udp port 9",
+            "-b",
+            "packets:50",
+            "-w",
+        ])
         .arg(ring.join("home.pcapng"));
     let mut recording = Recording::start(command, folder.path());
     // Nobody is told of: the folder's owner records.
     recording.until_said("sandbox: user 65020 ");
     recording.until_said("recording from far");
     network.send(5);
+    recording.until("packets", |this| {
+        this.signal(rustix::process::Signal::USR1);
+        this.said().contains(": 5 packets recorded").then_some(())
+    });
     assert!(network.ip("link del near"));
     assert_eq!(recording.end().code(), Some(4), "{}", recording.said());
     let files = files(&ring);
     assert_eq!(files.len(), 1);
-    assert!(packets(&files[0]) >= 5);
+    assert_eq!(packets(&files[0]), 5);
 }
 
 #[test]
