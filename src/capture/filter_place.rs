@@ -46,8 +46,8 @@ pub(super) fn place(
         let open = begin.matches('(').count();
         let closed = begin.matches(')').count();
         let close = ")".repeat(open.saturating_sub(closed));
-        let fits = |completion: &&str| compiles(&format!("{begin}{completion}{close}"));
-        if !COMPLETIONS.iter().any(|completion| fits(&completion)) {
+        let completed = |completion: &&str| compiles(&format!("{begin}{completion}{close}"));
+        if !COMPLETIONS.iter().any(completed) {
             return Some(word);
         }
     }
@@ -65,7 +65,7 @@ fn words(filter: &str) -> Vec<std::ops::Range<usize>> {
         // Two of them are one operator, and a prefix has its length behind a slash.
         let sticks = match words.last().and_then(|last| filter.get(last.clone())) {
             Some("&" | "|" | "<" | ">" | "=" | "!") => "&|<>=".contains(c),
-            _ => joined && !alone(c) || joined && c == '/',
+            _ => joined && (c == '/' || !alone(c)),
         };
         match words.last_mut() {
             _ if c.is_whitespace() => {}
