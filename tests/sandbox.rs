@@ -417,7 +417,7 @@ fn who_cannot_write_in_the_folder_is_refused_by_name_and_nothing_is_done() {
         said["refused"],
         format!(
             "{}: user nobody (uid 65534) cannot write there, and that is who records once the interface is open; \
-             give another with -Z USER, or another folder with -w",
+             give another with -Z USER (-Z root stays root, without its capabilities), or another folder with -w",
             out.display()
         )
     );

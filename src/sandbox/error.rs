@@ -19,7 +19,7 @@ pub enum SandboxError {
         user: String,
     },
     /// Files could not be made after the change of user.
-    #[error("{}: user {user} cannot write there, and that is who records once the interface is open; give another with -Z USER, or another folder with -w", folder.display())]
+    #[error("{}: user {user} cannot write there, and that is who records once the interface is open; give another with -Z USER (-Z root stays root, without its capabilities), or another folder with -w", folder.display())]
     Unwritable {
         /// Who was tried.
         user: String,
