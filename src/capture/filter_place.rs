@@ -13,17 +13,19 @@ const COMPLETIONS: [&str; 18] = [
     " 255.255.255.0",
     " 02:00:00:00:00:01",
     " 1-2",
-    " = 1",
-    " 1 = 1",
     " host 1.2.3.4",
     " port 1",
     " proto 6",
-    "[1] = 1",
-    "1] = 1",
-    "] = 1",
+    "[1]",
+    "1]",
+    "]",
+    ":1]",
+    " * 1",
     " mgt",
     " beacon",
 ];
+/// What may come after that, and after all brackets are closed: numbers want to be compared.
+const ENDS: [&str; 2] = ["", " = 1"];
 /// Longest filter and most words that are looked at: each word costs some compilations.
 const LONGEST: usize = 1_000;
 const WORDS: usize = 100;
@@ -46,7 +48,10 @@ pub(super) fn place(
         let open = begin.matches('(').count();
         let closed = begin.matches(')').count();
         let close = ")".repeat(open.saturating_sub(closed));
-        let completed = |completion: &&str| compiles(&format!("{begin}{completion}{close}"));
+        let completed = |completion: &&str| {
+            let ends = |end: &&str| compiles(&format!("{begin}{completion}{close}{end}"));
+            ENDS.iter().any(ends)
+        };
         if !COMPLETIONS.iter().any(completed) {
             return Some(word);
         }
