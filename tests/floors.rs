@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/`, from the ground up; those on one floor are siblings.
 const FLOORS: [&[&str]; 14] = [
     &["units"],
-    &["capture", "stp", "stats", "theory"],
+    &["capture", "sandbox", "stp", "stats", "theory"],
     &["packet"],
     &["rate"],
     &["flow"],

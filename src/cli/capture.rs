@@ -8,6 +8,7 @@ use crate::cli::args::{Common, RecordArgs};
 use crate::cli::capture_clock::{self, Clock, Steps};
 use crate::cli::capture_listen::{self, Opened};
 use crate::cli::capture_output::Output;
+use crate::cli::capture_sandbox::Sandbox;
 use crate::cli::capture_senders::Senders;
 use crate::cli::capture_status::{counters, Status};
 use crate::cli::exit::Exit;
@@ -52,10 +53,13 @@ pub fn run(args: &RecordArgs, common: &Common) -> anyhow::Result<Exit> {
     let Some(opened) = capture_listen::open(args, piped, &signals, &clock, say)? else {
         return Ok(Exit::Done);
     };
+    // Whether it can be entered is seen before a file is made.
+    let sandbox = Sandbox::of(args, &opened, &output)?;
     let recorder = output.begin(args, &opened, clock.now())?;
-
-    // SANDBOX: interfaces and output are open, and no packet was looked at yet. Here all rights are given up that reading them
-    // takes no more: `args.user` and `args.no_sandbox` say to whom and whether.
+    // Interfaces and output are open, and no packet was looked at yet.
+    if let Some(sandbox) = sandbox {
+        status.say(&sandbox.enter(&recorder)?);
+    }
 
     let mut session = Session::new(opened, recorder, clock, status, signals, asked);
     session.scrubber = scrubber;

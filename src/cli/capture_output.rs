@@ -73,6 +73,22 @@ impl Output {
         file.is_some_and(|file| !file.metadata().is_ok_and(|about| about.is_file()))
     }
 
+    /// The folder in which files are made and named while it goes on; none for what is opened once.
+    pub fn folder(&self) -> Option<&Path> {
+        self.ring.as_ref()?;
+        let folder = self.path.parent()?;
+        // Of a name alone.
+        Some(match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        })
+    }
+
+    /// Whether it goes where somebody else has opened it.
+    pub fn is_opened(&self) -> bool {
+        self.opened.is_some()
+    }
+
     /// Begins the recording.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod capture_clock;
 pub mod capture_listen;
 pub mod capture_output;
+pub mod capture_sandbox;
 pub mod capture_senders;
 pub mod capture_status;
 pub mod check;
@@ -39,13 +40,29 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure};
 use print::print;
+use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use crate::report::View;
 
+/// What the program is called where it may record and do nothing else: a package can give that name, and the capability that
+/// recording takes, to some users alone.
+const RECORDER: &str = "stp-audit-capture";
+
+/// What was typed, with the command where it is in the program's name.
+fn words(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = typed.collect();
+    let called = words.first().and_then(|word| Path::new(word).file_name());
+    if called.is_some_and(|name| name == RECORDER) {
+        words.insert(1, "capture".into());
+    }
+    words
+}
+
 /// Runs what was typed and says how the program is to end.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

@@ -72,11 +72,12 @@ pub struct RecordArgs {
     /// What to say in the file (pcapng)
     #[arg(long, value_name = "TEXT")]
     pub capture_comment: Option<String>,
-    /// User to become once interface and file are open [default: who called sudo]
+    /// User, by name or number, that root becomes once interface and file are open [default: who called sudo; else who owns
+    /// a ring's folder; else nobody]
     #[arg(short = 'Z', value_name = "USER")]
     pub user: Option<String>,
-    /// Keep all rights while recording
-    #[arg(long)]
+    /// Keep all rights while recording: otherwise nothing is left but to write where -w says
+    #[arg(long, conflicts_with = "user")]
     pub no_sandbox: bool,
 }
 
