@@ -98,7 +98,7 @@ pub fn detect_in(
 }
 
 /// The claim a run makes.
-fn activity(run: &Run, cells: &[Cell], grid: Grid) -> Activity {
+pub(super) fn activity(run: &Run, cells: &[Cell], grid: Grid) -> Activity {
     let from = cells.partition_point(|cell| cell.index < run.first);
     let to = cells.partition_point(|cell| cell.index <= run.last);
     let held = cells.get(from..to).unwrap_or_default();
