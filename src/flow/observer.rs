@@ -153,8 +153,10 @@ impl Peek<'_> {
 /// What one packet added to the rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
-    /// Its flow's number.
+    /// Its flow's number, never another's.
     pub flow: u64,
+    /// Where the flow is: see [`Observer::at`].
+    pub index: usize,
     /// The end that sent it.
     pub sender: End,
     /// The bin it was counted in.
@@ -247,6 +249,7 @@ impl Observer {
         let flow = self.flows.count(index, sender, frame.at, bin, bytes)?;
         let sight = Sight {
             flow: flow.serial,
+            index,
             sender,
             bin,
             bytes,
@@ -282,6 +285,7 @@ impl Observer {
         self.follow(frame.at, index, sender, &packet);
         Some(Sight {
             flow,
+            index,
             sender,
             bin,
             bytes,
@@ -375,6 +379,12 @@ impl Observer {
     /// How often a name was heard of somebody for the first time.
     pub fn names_news(&self) -> u64 {
         self.names.news
+    }
+
+    /// The flow of a [`Sight`], if it was not folded or let go since.
+    pub fn at(&mut self, index: usize, flow: u64) -> Option<(&FlowKey, &Flow)> {
+        let (key, found) = self.flows.at(index)?;
+        (found.serial == flow).then_some((key, &*found))
     }
 
     /// The flow of a key, or the entry that flows were folded into, if it is remembered still.
