@@ -11,6 +11,7 @@ pub mod exit;
 pub mod fingerprint;
 pub mod homes;
 pub mod infer;
+pub mod live;
 pub mod manual;
 pub mod nearest;
 pub mod observing;

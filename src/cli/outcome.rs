@@ -349,6 +349,12 @@ pub fn doubts(read: &Read, max_flows: usize) -> Vec<String> {
             observed.lost.unbinned_bytes
         ));
     }
+    if observed.retired.flows > 0 {
+        caveats.push(format!(
+            "{} flows of {} packets and {} bytes were let go, as nothing of them came for the whole window; they are in the counts and in nothing else",
+            observed.retired.flows, observed.retired.packets, observed.retired.bytes
+        ));
+    }
     caveats
 }
 

@@ -20,7 +20,7 @@ pub use check::CheckArgs;
 pub use defend::{DefendArgs, HomeArgs, RunArgs};
 pub use defense::DefenseArgs;
 pub use fingerprint::{CatalogArgs, FingerprintCommand};
-pub use infer::InferArgs;
+pub use infer::{InferArgs, WatchArgs};
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
 pub use score::ScoreArgs;
 pub use sweep::SweepArgs;

@@ -1,0 +1,295 @@
+//! `infer --follow`: a capture is read as it comes, and what is found in it is told as it is found.
+//!
+//! Two threads share the engine. One reads, and waits where nothing comes; the other looks in ten times a second, tells the
+//! engine how late it has become, and draws the table. Whoever has the engine tells its events, so that they are told in
+//! order and as soon as they are known; a reader of ours who is slow slows the reading down, and nothing piles up.
+
+use crate::activity::truth::score;
+use crate::capture::{InputSummary, Reader};
+use crate::cli::args::{Common, InferArgs};
+use crate::cli::exit::{usage, Exit};
+use crate::cli::infer::{catalog, exit, labels, named, options, settings};
+use crate::cli::outcome::{self, Findings};
+use crate::cli::rates;
+use crate::cli::reading::Read;
+use crate::cli::signals::Signals;
+use crate::live::engine::{Engine, Finished, Settings};
+use crate::report::output::Target;
+use crate::report::{deliver, event, watch, Format, Plan, Seen, Style, View};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How far back the baseline reaches where nothing is said. A day holds every habit of a home once, the nights too, by which
+/// the mean is what it is; a shorter window takes the evening's use for usual, and a longer one takes longer to forget a
+/// device that was set up anew.
+pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// How often the engine is told the time.
+const LOOK_IN: Duration = Duration::from_millis(100);
+/// How often the table is drawn.
+const REDRAW: Duration = Duration::from_secs(1);
+/// Lines of a terminal that does not tell.
+const LINES: usize = 24;
+
+/// How events are told.
+enum Voice {
+    /// A line each.
+    Lines(BufWriter<io::Stdout>),
+    /// A table that is drawn anew.
+    Table {
+        bar: ProgressBar,
+        drawn: Option<Instant>,
+        style: Style,
+    },
+    /// Not at all: standard output is for the report at the end.
+    Silent,
+}
+
+/// What both threads share.
+struct Stage {
+    engine: Engine,
+    voice: Voice,
+    from: String,
+    window: Duration,
+    /// When the last packet came; by our own clock.
+    heard: Instant,
+    /// Why no more can be told.
+    failed: Option<io::Error>,
+}
+
+impl Stage {
+    /// Tells what happened since the last time.
+    fn tell(&mut self) {
+        let events = self.engine.events();
+        let told = match &mut self.voice {
+            Voice::Lines(out) if !events.is_empty() => {
+                event::write(&events, out).and_then(|()| out.flush())
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = told {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Draws the table, if it is time.
+    fn draw(&mut self) {
+        let Voice::Table { bar, drawn, style } = &mut self.voice else {
+            return;
+        };
+        if drawn.is_some_and(|at| at.elapsed() < REDRAW) {
+            return;
+        }
+        *drawn = Some(Instant::now());
+        let size = terminal_size::terminal_size_of(io::stdout());
+        style.width = size.map(|(width, _)| width.0).filter(|width| *width > 0);
+        let lines = size.map_or(LINES, |(_, height)| usize::from(height.0));
+        if let Ok(text) = watch::text(&self.engine, &self.from, self.window, *style, lines) {
+            bar.set_message(text);
+            bar.tick();
+        }
+    }
+
+    /// Nothing came for a while: it has become later all the same.
+    fn look_in(&mut self) {
+        if let Some(now) = self.engine.now() {
+            let waited = self.heard.elapsed();
+            // Packets bring the time themselves; what is shorter than a look is no waiting.
+            if waited >= LOOK_IN {
+                self.engine.tick(now + waited);
+                self.heard = Instant::now();
+            }
+        }
+        self.tell();
+        self.draw();
+    }
+}
+
+/// Runs `infer`, `devices` or `flows` on traffic that goes on.
+pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
+    let (plan, voice) = voice(args, common)?;
+    let parameters = args
+        .activity
+        .parameters()
+        .map_err(|error| usage(error.to_string()))?;
+    let labels = args
+        .activity
+        .detect
+        .labels
+        .as_deref()
+        .map(labels)
+        .transpose()?;
+    let window = args.activity.window.unwrap_or(WINDOW);
+    let settings = Settings {
+        observer: settings(
+            &args.capture,
+            args.activity.detect.bin,
+            args.activity.bins_from,
+        ),
+        vantage: args.capture.vantage.told(),
+        parameters,
+        window,
+        warm_up: args.watch.warm_up,
+    };
+    let catalog = catalog(&args.capture.fingerprints)?;
+    let mut parameters = settings.parameters.clone();
+    parameters.window = Some(window);
+    let engine =
+        Engine::new(settings, catalog.clone()).map_err(|error| usage(error.to_string()))?;
+
+    let inputs = match args.inputs.is_empty() {
+        true => vec![PathBuf::from("-")],
+        false => args.inputs.clone(),
+    };
+    let names: Vec<String> = inputs
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let stage = Mutex::new(Stage {
+        engine,
+        voice,
+        from: match names.join(", ").as_str() {
+            "-" => "standard input".to_owned(),
+            names => names.to_owned(),
+        },
+        window,
+        heard: Instant::now(),
+        failed: None,
+    });
+    let signals = Signals::watch_for_all()?;
+    let (summaries, failure) = follow(&inputs, args, &stage, &signals)?;
+    let mut stage = stage.into_inner().unwrap_or_else(PoisonError::into_inner);
+    stage.engine.end();
+    stage.tell();
+    if let Voice::Table { bar, .. } = &stage.voice {
+        bar.finish_and_clear();
+    }
+    if let Some(error) = stage.failed {
+        return Err(error.into());
+    }
+
+    let Finished {
+        observed,
+        home,
+        inventory,
+        mut activities,
+        window,
+    } = stage.engine.finish();
+    let read = Read {
+        observed,
+        inputs: summaries,
+        // A signal is how a watch ends, and no reason to doubt it.
+        signal: None,
+        failure,
+    };
+    let scores = labels.map(|labels| {
+        let device_of = |name: &str| named(&inventory, name);
+        let tolerance = args.activity.detect.of_labels();
+        score(&labels, &mut activities, device_of, window, tolerance)
+    });
+    if let Some(path) = &args.rates {
+        rates::write(path, &inventory)?;
+    }
+    let inference = outcome::inference(Findings {
+        args,
+        common,
+        parameters: &parameters,
+        catalog: &catalog,
+        read: &read,
+        home: &home,
+        inventory: &inventory,
+        activities: &activities,
+        scores: scores.as_ref(),
+    });
+    let inference = &inference;
+    deliver(&Seen { view, inference }, &plan, common.color)?;
+    if signals.came().is_none() {
+        read.must_have_packets()?;
+    }
+    Ok(exit(&read, args.capture.allow_truncated))
+}
+
+/// Where the report goes at the end, and how events are told until then.
+fn voice(args: &InferArgs, common: &Common) -> anyhow::Result<(Plan, Voice)> {
+    let mut plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
+    let mut outputs = args.output.output.iter();
+    let is_taken = outputs.any(|output| output.target == Target::Stdout);
+    let terminal = io::stdout().is_terminal();
+    let voice = match plan.stdout {
+        _ if is_taken => Voice::Silent,
+        Format::Table if terminal && common.quiet => Voice::Silent,
+        Format::Table if terminal => {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+            bar.set_style(ProgressStyle::with_template("{msg}")?);
+            Voice::Table {
+                bar,
+                drawn: None,
+                style: Style::of_stdout(common.color),
+            }
+        }
+        // What is read line by line is not to end with a table.
+        Format::Table | Format::Jsonl => {
+            plan.stdout = Format::Jsonl;
+            Voice::Lines(BufWriter::new(io::stdout()))
+        }
+        _ => Voice::Silent,
+    };
+    Ok((plan, voice))
+}
+
+fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
+    // Whoever panicked ends the program; until then the engine is as good as it was.
+    stage.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads all inputs to their end, or until a signal comes or nobody listens any more; tells what they were like, and why the
+/// reading ended early, if it did.
+fn follow(
+    inputs: &[PathBuf],
+    args: &InferArgs,
+    stage: &Mutex<Stage>,
+    signals: &Signals,
+) -> anyhow::Result<(Vec<InputSummary>, Option<String>)> {
+    let mut options = options(&args.capture, false);
+    options.stop = Some(signals.flag());
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| -> anyhow::Result<_> {
+            // It waits for the first bytes, so here and not before.
+            let mut reader = Reader::open(inputs, &options)?;
+            let failure = feed(&mut reader, stage, signals);
+            Ok((reader.summaries(), failure))
+        });
+        while !reading.is_finished() {
+            std::thread::park_timeout(LOOK_IN);
+            lock(stage).look_in();
+        }
+        match reading.join() {
+            Ok(Err(_)) if signals.came().is_some() => Ok((Vec::new(), None)),
+            Ok(read) => read,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Gives the engine one frame after the other; tells why the reading failed, if it did.
+fn feed(reader: &mut Reader, stage: &Mutex<Stage>, signals: &Signals) -> Option<String> {
+    let stop = signals.flag();
+    while !stop.load(Ordering::Relaxed) {
+        let frame = match reader.next() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return None,
+            Err(error) => return Some(error.to_string()),
+        };
+        let mut stage = lock(stage);
+        stage.engine.watch(&frame);
+        stage.tell();
+        stage.heard = Instant::now();
+        if stage.failed.is_some() {
+            return None;
+        }
+    }
+    None
+}
