@@ -72,6 +72,11 @@ impl Filter {
         }
     }
 
+    /// What libpcap is given to compile: no name is left in it that would be looked up.
+    pub(super) fn numeric(&self) -> &str {
+        &self.numeric
+    }
+
     fn program(&mut self, link: LinkType) -> &Result<Program, String> {
         self.programs
             .entry(link)

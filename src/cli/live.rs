@@ -159,7 +159,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         heard: Instant::now(),
         failed: None,
     });
-    let signals = Signals::watch_for_all()?;
+    let signals = Signals::watch_with_hangup()?;
     let (summaries, failure) = follow(&inputs, args, &stage, &signals)?;
     let mut stage = stage.into_inner().unwrap_or_else(PoisonError::into_inner);
     stage.engine.end();
