@@ -79,7 +79,8 @@ fn claims(events: &[Event]) -> BTreeMap<String, Vec<Activity>> {
 
 fn figures(what: &str, scores: &Scores) -> String {
     let all = &scores.overall;
-    let percent = |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
+    let percent =
+        |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
     format!(
         "{what:<28} {:>4} claims  {:>4} correct  precision {:>7}  {:>2} of {:>2} labels hit  recall {:>7}",
         all.claims,
@@ -106,17 +107,31 @@ fn beside(capture: &Path, truth: &Path, warm_up: Duration) -> String {
         let device_of = |name: &str| named(inventory, name);
         let mut offline: Vec<Vec<Activity>> = Vec::new();
         for device in &inventory.devices {
-            offline.push(detect(&device.series, window, &parameters).unwrap().activities);
+            offline.push(
+                detect(&device.series, window, &parameters)
+                    .unwrap()
+                    .activities,
+            );
         }
         let mut told = claims(&events);
         let mut live: Vec<Vec<Activity>> = Vec::new();
         for device in &inventory.devices {
             live.push(told.remove(&device.id).unwrap_or_default());
         }
-        assert!(told.is_empty(), "claims of devices that are not there: {told:?}");
+        assert!(
+            told.is_empty(),
+            "claims of devices that are not there: {told:?}"
+        );
         let how = if ignore_periodic { ", rhythms off" } else { "" };
-        let of = |activities: &mut Vec<Vec<Activity>>| score(&labels, activities, device_of, window, MINUTE);
-        writeln!(text, "{}", figures(&format!("offline{how}"), &of(&mut offline))).unwrap();
+        let of = |activities: &mut Vec<Vec<Activity>>| {
+            score(&labels, activities, device_of, window, MINUTE)
+        };
+        writeln!(
+            text,
+            "{}",
+            figures(&format!("offline{how}"), &of(&mut offline))
+        )
+        .unwrap();
         writeln!(text, "{}", figures(&format!("live{how}"), &of(&mut live))).unwrap();
     }
     text
@@ -127,10 +142,31 @@ fn sweep_for_me() {
     for minutes in [0, 2, 5, 10, 15, 20, 60] {
         println!("warm-up {minutes} min");
         let folder = fixtures();
-        println!("{}", beside(&folder.join("evening-lan.pcapng"), &folder.join("evening-labels.csv"), MINUTE * minutes));
-        println!("{}", beside(&folder.join("evening-wan.pcapng"), &folder.join("evening-labels.csv"), MINUTE * minutes));
+        println!(
+            "{}",
+            beside(
+                &folder.join("evening-lan.pcapng"),
+                &folder.join("evening-labels.csv"),
+                MINUTE * minutes
+            )
+        );
+        println!(
+            "{}",
+            beside(
+                &folder.join("evening-wan.pcapng"),
+                &folder.join("evening-labels.csv"),
+                MINUTE * minutes
+            )
+        );
         if let Some(camera) = real("camera-week/camera.pcap") {
-            println!("{}", beside(&camera, &camera.with_file_name("labels.csv"), MINUTE * minutes));
+            println!(
+                "{}",
+                beside(
+                    &camera,
+                    &camera.with_file_name("labels.csv"),
+                    MINUTE * minutes
+                )
+            );
         }
     }
 }

@@ -1,14 +1,15 @@
-//! `infer --follow`: a capture is read as it comes, and what is found in it is told as it is found.
+//! `infer --follow` and `infer -i`: traffic is read as it comes, and what is found in it is told as it is found.
 //!
-//! Two threads share the engine. One reads, and waits where nothing comes; the other looks in ten times a second, tells the
+//! Interfaces are listened to in one loop ([`super::live_listen`]). Where a capture is read, two threads share the engine. One reads, and waits where nothing comes; the other looks in ten times a second, tells the
 //! engine how late it has become, and draws the table. Whoever has the engine tells its events, so that they are told in
 //! order and as soon as they are known; a reader of ours who is slow slows the reading down, and nothing piles up.
 
 use crate::activity::truth::score;
-use crate::capture::{InputSummary, Reader};
+use crate::capture::{Frame, InputSummary, Reader};
 use crate::cli::args::{Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::infer::{catalog, exit, labels, named, options, settings};
+use crate::cli::live_listen;
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
 use crate::cli::reading::Read;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 /// device that was set up anew.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// How often the engine is told the time.
-const LOOK_IN: Duration = Duration::from_millis(100);
+pub const LOOK_IN: Duration = Duration::from_millis(100);
 /// How often the table is drawn.
 const REDRAW: Duration = Duration::from_secs(1);
 /// Lines of a terminal that does not tell.
@@ -48,8 +49,8 @@ enum Voice {
     Silent,
 }
 
-/// What both threads share.
-struct Stage {
+/// The engine, and how it is heard.
+pub struct Stage {
     engine: Engine,
     voice: Voice,
     from: String,
@@ -60,7 +61,39 @@ struct Stage {
     failed: Option<io::Error>,
 }
 
+/// How a watch came to its end.
+#[derive(Default)]
+pub struct Over {
+    /// What the inputs were like.
+    pub inputs: Vec<InputSummary>,
+    /// Why it ended early, where the input failed.
+    pub failure: Option<String>,
+    /// How the program is to end for that, once the report is written.
+    pub exit: Option<Exit>,
+}
+
 impl Stage {
+    /// Watches one frame; false once nobody listens any more.
+    pub fn watch(&mut self, frame: &Frame<'_>) -> bool {
+        self.engine.watch(frame);
+        self.tell();
+        self.heard = Instant::now();
+        self.failed.is_none()
+    }
+
+    /// A word to whoever sits there: on standard error, above the table.
+    pub fn say(&self, text: &str) {
+        match &self.voice {
+            Voice::Table { bar, .. } => bar.suspend(|| eprintln!("stp-audit: {text}")),
+            _ => eprintln!("stp-audit: {text}"),
+        }
+    }
+
+    /// Whether nobody listens any more.
+    pub fn is_unheard(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Tells what happened since the last time.
     fn tell(&mut self) {
         let events = self.engine.events();
@@ -94,7 +127,7 @@ impl Stage {
     }
 
     /// Nothing came for a while: it has become later all the same.
-    fn look_in(&mut self) {
+    pub fn look_in(&mut self) {
         if let Some(now) = self.engine.now() {
             let waited = self.heard.elapsed();
             // Packets bring the time themselves; what is shorter than a look is no waiting.
@@ -144,11 +177,14 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         true => vec![PathBuf::from("-")],
         false => args.inputs.clone(),
     };
-    let names: Vec<String> = inputs
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    let stage = Mutex::new(Stage {
+    let names: Vec<String> = match args.watch.interface.is_empty() {
+        true => inputs
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+        false => args.watch.interface.clone(),
+    };
+    let mut stage = Stage {
         engine,
         voice,
         from: match names.join(", ").as_str() {
@@ -158,10 +194,20 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         window,
         heard: Instant::now(),
         failed: None,
-    });
+    };
     let signals = Signals::watch_with_hangup()?;
-    let (summaries, failure) = follow(&inputs, args, &stage, &signals)?;
-    let mut stage = stage.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (mut stage, over) = match args.watch.interface.is_empty() {
+        true => {
+            let stage = Mutex::new(stage);
+            let over = follow(&inputs, args, &stage, &signals)?;
+            let stage = stage.into_inner();
+            (stage.unwrap_or_else(PoisonError::into_inner), over)
+        }
+        false => {
+            let over = live_listen::listen(args, &mut stage, &signals, common.quiet)?;
+            (stage, over)
+        }
+    };
     stage.engine.end();
     stage.tell();
     if let Voice::Table { bar, .. } = &stage.voice {
@@ -180,10 +226,10 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     } = stage.engine.finish();
     let read = Read {
         observed,
-        inputs: summaries,
+        inputs: over.inputs,
         // A signal is how a watch ends, and no reason to doubt it.
         signal: None,
-        failure,
+        failure: over.failure,
     };
     let scores = labels.map(|labels| {
         let device_of = |name: &str| named(&inventory, name);
@@ -206,10 +252,13 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     });
     let inference = &inference;
     deliver(&Seen { view, inference }, &plan, common.color)?;
-    if signals.came().is_none() {
+    // Of an interface, that nothing passed is a result.
+    if signals.came().is_none() && args.watch.interface.is_empty() {
         read.must_have_packets()?;
     }
-    Ok(exit(&read, args.capture.allow_truncated))
+    Ok(over
+        .exit
+        .unwrap_or_else(|| exit(&read, args.capture.allow_truncated)))
 }
 
 /// Where the report goes at the end, and how events are told until then.
@@ -252,7 +301,7 @@ fn follow(
     args: &InferArgs,
     stage: &Mutex<Stage>,
     signals: &Signals,
-) -> anyhow::Result<(Vec<InputSummary>, Option<String>)> {
+) -> anyhow::Result<Over> {
     let mut options = options(&args.capture, false);
     options.stop = Some(signals.flag());
     std::thread::scope(|scope| {
@@ -260,14 +309,18 @@ fn follow(
             // It waits for the first bytes, so here and not before.
             let mut reader = Reader::open(inputs, &options)?;
             let failure = feed(&mut reader, stage, signals);
-            Ok((reader.summaries(), failure))
+            Ok(Over {
+                inputs: reader.summaries(),
+                failure,
+                exit: None,
+            })
         });
         while !reading.is_finished() {
             std::thread::park_timeout(LOOK_IN);
             lock(stage).look_in();
         }
         match reading.join() {
-            Ok(Err(_)) if signals.came().is_some() => Ok((Vec::new(), None)),
+            Ok(Err(_)) if signals.came().is_some() => Ok(Over::default()),
             Ok(read) => read,
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -283,11 +336,7 @@ fn feed(reader: &mut Reader, stage: &Mutex<Stage>, signals: &Signals) -> Option<
             Ok(None) => return None,
             Err(error) => return Some(error.to_string()),
         };
-        let mut stage = lock(stage);
-        stage.engine.watch(&frame);
-        stage.tell();
-        stage.heard = Instant::now();
-        if stage.failed.is_some() {
+        if !lock(stage).watch(&frame) {
             return None;
         }
     }

@@ -18,6 +18,7 @@ pub mod fingerprint;
 pub mod homes;
 pub mod infer;
 pub mod live;
+pub mod live_listen;
 pub mod manual;
 pub mod nearest;
 pub mod observing;

@@ -15,7 +15,8 @@ Examples:
   stp-audit infer monday.pcap.gz tuesday.pcap.zst -f 'not port 22'
   stp-audit infer home.pcapng --labels truth.csv --tolerance 30s
   tcpdump -w - -i eth1 | stp-audit infer - --format jsonl
-  tcpdump -U -w - -i eth1 | stp-audit infer --follow -
+  stp-audit infer -i eth1 -f 'not port 22'
+  ssh router tcpdump -U -s 256 -w - -i br-lan | stp-audit infer --follow - | grep activity_started
   stp-audit infer wan.pcapng --fingerprints learned/ -o json=result.json -o md=-
 
 Exit status: 0 done; 2 usage; 3 unreadable input or no usable packet; 4 environment; 5 truncated input without
@@ -30,6 +31,10 @@ pub struct WatchArgs {
     /// none is given) is read as it comes, and the ordinary report is for the end
     #[arg(long, visible_alias = "live")]
     pub follow: bool,
+    /// Listen to an interface, by name or by number of `capture -D` (repeat), and infer while the traffic goes on; takes the
+    /// right to capture
+    #[arg(long, short = 'i', value_name = "IF", conflicts_with_all = ["inputs", "follow"])]
+    pub interface: Vec<String>,
     /// How long a device is watched before anything is claimed of it
     #[arg(long, default_value = "2m", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub warm_up: Duration,
@@ -38,7 +43,7 @@ pub struct WatchArgs {
 impl WatchArgs {
     /// Whether to infer while the traffic goes on.
     pub fn is_live(&self) -> bool {
-        self.follow
+        self.follow || !self.interface.is_empty()
     }
 }
 
@@ -46,7 +51,7 @@ impl WatchArgs {
 #[derive(Clone, Debug, Args)]
 pub struct InferArgs {
     /// Captures: pcap or pcapng, plain or packed by gzip or zstd; - is standard input; several are one trace in time order
-    #[arg(required_unless_present = "follow", value_name = "INPUT", value_hint = ValueHint::FilePath)]
+    #[arg(required_unless_present_any = ["follow", "interface"], value_name = "INPUT", value_hint = ValueHint::FilePath)]
     pub inputs: Vec<PathBuf>,
     /// Which packets, and whose home.
     #[command(flatten)]
