@@ -395,7 +395,7 @@ mod tests {
     fn those_that_stay_stay_on_their_line() {
         let mut tracks = CounterTracks::new();
         let mut slots = [CounterSlot::default(); 3];
-        let mut see = |tracks: &mut CounterTracks, slots: &mut [CounterSlot], second, flow, id| {
+        let see = |tracks: &mut CounterTracks, slots: &mut [CounterSlot], second, flow, id| {
             let at = Timestamp::new(second, 0);
             tracks.observe(&mut slots[flow], 0, at, id, || tcp(64));
         };
