@@ -142,6 +142,7 @@ impl Live {
     ///
     /// # Errors
     /// The interface is no more, or libpcap cannot go on.
+    #[allow(clippy::should_implement_trait)] // an iterator's items cannot borrow from it
     #[inline]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, LiveError> {
         match self.capture.next_packet() {

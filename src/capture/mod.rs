@@ -14,6 +14,7 @@ mod clock;
 mod comment;
 mod error;
 mod filter;
+mod filter_place;
 mod filter_words;
 mod frame;
 mod interfaces;

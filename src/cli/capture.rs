@@ -28,6 +28,9 @@ const BATCH: usize = 1_024;
 /// How long packets that passed before the end may take to be handed to us: twice what the kernel keeps a block for.
 const LAST_PACKETS: Duration = Duration::from_millis(250);
 
+/// How often they are looked for meanwhile.
+const A_LITTLE: Duration = Duration::from_millis(20);
+
 /// Runs the command.
 pub fn run(args: &RecordArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.list_interfaces {
@@ -52,7 +55,11 @@ pub fn run(args: &RecordArgs, common: &Common) -> anyhow::Result<Exit> {
 
     let mut session = Session::new(opened, recorder, clock, status, signals, asked);
     session.begin();
-    let ended = session.record();
+    let mut ended = session.record();
+    if ended.as_ref().is_err_and(anyhow::Error::is::<LiveError>) {
+        let last = session.take_the_last(session.clock.now());
+        ended = ended.and(last);
+    }
     session.end(ended)
 }
 
@@ -177,11 +184,18 @@ impl Session {
     /// Takes packets that are there, up to some time.
     fn take(&mut self, until: Option<Timestamp>) -> anyhow::Result<Taken> {
         let mut taken = Taken::All;
+        let mut trouble = None;
         for number in 0..self.lives.len() {
             let mut left = BATCH;
             while let Some(live) = self.lives.get_mut(number) {
-                let Some(frame) = live.next()? else {
-                    break;
+                let frame = match live.next() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    // The others' packets are taken all the same.
+                    Err(error) => {
+                        trouble = trouble.or(Some(error));
+                        break;
+                    }
                 };
                 if until.is_some_and(|until| frame.at > until) {
                     break;
@@ -205,22 +219,25 @@ impl Session {
                 }
             }
         }
-        Ok(taken)
+        match trouble {
+            Some(error) => Err(error.into()),
+            None => Ok(taken),
+        }
     }
 
-    /// Takes what passed before `now` and is still underway to us.
+    /// Takes what passed before `now` and is still underway to us, also from an interface that is gone by now.
     fn take_the_last(&mut self, now: Moment) -> anyhow::Result<()> {
         let until = now.since.saturating_add(LAST_PACKETS);
-        loop {
-            let left = until.saturating_sub(self.clock.now().since);
-            if left.is_zero() {
-                return Ok(());
-            }
-            wait(&self.lives, None, left.min(PATIENCE))?;
-            if self.take(Some(now.wall))? == Taken::Enough {
-                return Ok(());
+        while self.clock.now().since < until {
+            match self.take(Some(now.wall)) {
+                Ok(Taken::Enough) => return Ok(()),
+                Ok(Taken::Some) => {}
+                Ok(Taken::All) => std::thread::sleep(A_LITTLE),
+                Err(error) if error.is::<LiveError>() => std::thread::sleep(A_LITTLE),
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     fn next_file(&mut self) -> anyhow::Result<Then> {
