@@ -163,7 +163,7 @@ fn macs(events: &[Event]) -> BTreeMap<String, String> {
     told.collect()
 }
 
-const WARM_UP: Duration = Duration::from_secs(120);
+const WARM_UP: Duration = Duration::from_secs(600);
 
 #[test]
 fn an_evening_live_beside_offline() {

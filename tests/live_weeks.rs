@@ -9,8 +9,10 @@ use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 use weeks::{Home, WEEK};
 
-/// How much it may grow from the second week to the fifth: allocators and hash tables breathe.
+/// How much it may grow from the first week to the fourth: allocators and hash tables breathe.
 const GROWTH: u64 = 3 << 20;
+/// Devices: few, as it is a test and no measurement (`benches/weeks.sh`).
+const DEVICES: u8 = 4;
 /// How much it may take in all: the program itself, its catalog, and six hours of a home.
 const IN_ALL: u64 = 64 << 20;
 
@@ -23,7 +25,7 @@ fn resident(process: u32) -> Option<u64> {
 }
 
 #[test]
-fn the_fifth_week_takes_no_more_than_the_second() {
+fn the_fourth_week_takes_no_more_than_the_first() {
     let mut child = Command::new(program().get_program())
         .args(["infer", "--follow", "--window", "6h", "--max-flows", "1000"])
         .current_dir(fixtures())
@@ -36,18 +38,18 @@ fn the_fifth_week_takes_no_more_than_the_second() {
         child.kill().unwrap();
         return;
     }
-    let mut home = Home::begin(BufWriter::new(child.stdin.take().unwrap()), 8, 1).unwrap();
+    let mut home = Home::begin(BufWriter::new(child.stdin.take().unwrap()), DEVICES, 1).unwrap();
     let mut sizes = Vec::new();
-    for week in 1..=5 {
+    for week in 1..=4 {
         home.until(week * WEEK).unwrap();
         // All but a pipe full of it was read.
         sizes.push(resident(child.id()).unwrap());
     }
-    assert!(home.packets > 5_000_000, "{}", home.packets);
+    assert!(home.packets > 4_000_000, "{}", home.packets);
     home.end().unwrap();
     assert!(child.wait().unwrap().success());
     println!("after each week: {sizes:?}");
-    assert!(sizes[4] <= sizes[1] + GROWTH, "{sizes:?}");
+    assert!(sizes[3] <= sizes[0] + GROWTH, "{sizes:?}");
     assert!(sizes.iter().all(|size| *size < IN_ALL), "{sizes:?}");
     let _ = std::io::stdout().flush();
 }

@@ -4,9 +4,9 @@
 //! their devices, and each device that had any is judged. So a packet is told of at most a bin and the grace later. What
 //! comes for a bin that is over is added to it and judged with the next.
 //!
-//! Devices are told apart anew when there is a reason (a name heard for the first time, a flow nobody clearly owns), once in a
-//! second at most, and the more seldom the more flows there are ([`Engine::patience`]); without one, once a minute if any flow
-//! began. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
+//! Devices are told apart anew when a flow came that nobody clearly owns, once in a second at most, and the more seldom the more
+//! flows there are ([`Engine::patience`]); ten times as seldom for a name that was heard for the first time; else once a minute
+//! if any flow began. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
 
 use crate::activity::detect::detect_in;
 use crate::activity::online::Online;
@@ -40,6 +40,8 @@ const HASTE: Duration = Duration::from_secs(1);
 const HASTE_A_FLOW: Duration = Duration::from_millis(1);
 /// ... but once in this time whatever it takes, if anything is new.
 const ROUTINE: Duration = Duration::from_secs(60);
+/// What a new name may tell of a device is less urgent than whose a new flow is: so many times.
+const NO_HURRY: u32 = 10;
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -90,6 +92,8 @@ pub struct Engine {
     astray: bool,
     /// When was forgotten last.
     shifted: Option<Timestamp>,
+    /// The latest packet whose time was believed.
+    latest: Option<Timestamp>,
     doubted: u64,
     uses: u64,
     events: Vec<Event>,
@@ -122,6 +126,7 @@ impl Engine {
             told_apart: None,
             astray: false,
             shifted: None,
+            latest: None,
             doubted: 0,
             uses: 0,
             events: Vec::new(),
@@ -165,6 +170,7 @@ impl Engine {
         let sight = self.observer.see(frame);
         match self.clock.hear(frame.at) {
             Told::Now(now) => {
+                self.latest = self.latest.max(Some(frame.at));
                 self.begin(now);
                 // Those before it are over; it may be the first of its bin.
                 self.advance(now);
@@ -227,6 +233,7 @@ impl Engine {
         self.first = grid.index(now);
         self.closed = Some(self.first.saturating_sub(1));
         self.shifted = Some(now);
+        self.latest = Some(now);
         self.told_apart = None;
         let fresh = self.window();
         let mut said = Vec::new();
@@ -235,7 +242,7 @@ impl Engine {
                 said.push(member.tell(finding));
             }
             if let Some(fresh) = &fresh {
-                member.window = fresh();
+                member.window = fresh(false);
             }
         }
         for what in said {
@@ -244,13 +251,16 @@ impl Engine {
         self.say(now, What::ClockSetBack { was });
     }
 
-    /// How a device's window begins.
-    fn window(&self) -> Option<impl Fn() -> Online> {
+    /// How a device's window begins; one that was here before needs no watching before the first claim.
+    fn window(&self) -> Option<impl Fn(bool) -> Online> {
         let grid = self.grid_or_none()?;
         let bins = |span: Duration| nanos(span) / nanos(grid.bin()).max(1);
         let (length, warm_up) = (bins(self.settings.window), bins(self.settings.warm_up));
         let (parameters, first) = (self.settings.parameters.clone(), self.first);
-        Some(move || Online::new(&parameters, grid, length, warm_up, first))
+        Some(move |back| {
+            let warm_up = if back { 0 } else { warm_up };
+            Online::new(&parameters, grid, length, warm_up, first)
+        })
     }
 
     /// Time goes on: bins are over, devices are told apart, what is old is forgotten.
@@ -361,8 +371,9 @@ impl Engine {
             return true;
         };
         let since = now.since(last);
-        let reason = self.astray || self.observer.names_news() != names;
-        (reason && since >= patience) || (self.observer.news() != news && since >= ROUTINE)
+        (self.astray && since >= patience)
+            || (self.observer.names_news() != names && since >= patience * NO_HURRY)
+            || (self.observer.news() != news && since >= ROUTINE)
     }
 
     /// How long an inventory of so many flows is to be enough for.
@@ -388,8 +399,8 @@ impl Engine {
             &self.settings.observer.home,
         );
         let drafts = drafts(sights, &home, &self.catalog);
-        let taken = self.roster.take(drafts, sights.flows, home, || {
-            let mut window = begin();
+        let taken = self.roster.take(drafts, sights.flows, home, |back| {
+            let mut window = begin(back);
             window.pass(closed);
             window
         });
@@ -497,7 +508,7 @@ impl Engine {
         let mut inventory = take(&mut observed, &home, &self.catalog);
         rename(&mut inventory, &serials, &self.roster);
         let whole = observed.window.unwrap_or(Span::at(Timestamp(0)));
-        let end = self.clock.now().unwrap_or(whole.end);
+        let end = self.latest.unwrap_or(whole.end);
         let window = Span::new(whole.start.max(end - self.settings.window), end);
         let activities = inventory.devices.iter().map(|device| {
             let cells: Vec<Cell> = device.series.cells().collect();

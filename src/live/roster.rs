@@ -178,40 +178,42 @@ impl Roster {
         Some(owner)
     }
 
-    /// Takes a new inventory, drawn from `flows`; a device that is new begins with a window from `begin`.
+    /// Takes a new inventory, drawn from `flows`. A device that is new begins with a window from `begin`, which is told whether
+    /// it was here before.
     pub fn take(
         &mut self,
         mut drafts: Vec<Draft>,
         flows: &[(FlowKey, Flow)],
         home: Home,
-        begin: impl Fn() -> Online,
+        begin: impl Fn(bool) -> Online,
     ) -> Taken {
         let serial = |place: usize| flows.get(place).map_or(u64::MAX, |(_, flow)| flow.serial);
         let first = |draft: &Draft| draft.own.iter().map(|at| serial(*at)).min();
         // Who came first is named first, whatever order the inventory has.
         drafts.sort_by_cached_key(|draft| (first(draft).unwrap_or(u64::MAX), draft.mac));
-        let slots = self.recognise(&drafts, flows);
-        let mut taken = Taken::default();
-        let mut seen: BTreeSet<Slot> = slots.iter().flatten().copied().collect();
-        let mut owners: HashMap<u64, Owner, RandomState> = HashMap::default();
-        let mut newcomers = Vec::new();
-        for (draft, slot) in drafts.iter().zip(slots) {
-            let slot = match slot {
-                Some(slot) => slot,
+        let known = self.recognise(&drafts, flows);
+        let seen: BTreeSet<Slot> = known.iter().flatten().copied().collect();
+        let gone: Vec<Slot> = self
+            .members
+            .keys()
+            .copied()
+            .filter(|slot| !seen.contains(slot))
+            .collect();
+        let mut slots: Vec<(Option<Slot>, bool)> = Vec::with_capacity(drafts.len());
+        for (draft, slot) in drafts.iter().zip(known) {
+            slots.push(match slot {
+                Some(slot) => (Some(slot), false),
                 None if self.members.len() >= MEMBERS => {
                     self.crowded += 1;
-                    continue;
+                    (None, false)
                 }
-                None => {
-                    let slot = self.meet(draft, begin());
-                    newcomers.push(slot);
-                    seen.insert(slot);
-                    slot
-                }
-            };
-            taken
-                .said
-                .extend(self.update(slot, draft, newcomers.contains(&slot)));
+                None => (Some(self.meet(draft, &begin)), true),
+            });
+        }
+        let mut taken = Taken::default();
+        let mut owners: HashMap<u64, Owner, RandomState> = HashMap::default();
+        for (draft, (slot, _)) in drafts.iter().zip(&slots) {
+            let Some(slot) = *slot else { continue };
             for (place, end) in &draft.rates {
                 let owner = owners.entry(serial(*place)).or_default();
                 if let Some(free) = owner.iter_mut().find(|one| one.is_none()) {
@@ -240,19 +242,17 @@ impl Roster {
             }
         }
         self.owners = owners;
-        let gone: Vec<Slot> = self
-            .members
-            .keys()
-            .copied()
-            .filter(|slot| !seen.contains(slot))
-            .collect();
+        // First who leaves: whoever it is a part of may take its name.
         for slot in gone {
-            let heir = heirs
-                .get(&slot)
-                .and_then(|all| all.iter().max_by_key(|(_, bytes)| **bytes));
+            let heirs = heirs.get(&slot);
+            let heir = heirs.and_then(|all| all.iter().max_by_key(|(_, bytes)| **bytes));
             let into = heir.and_then(|(heir, _)| Some(self.members.get(heir)?.id.clone()));
             taken.said.extend(self.leave(slot, into));
             taken.shaken.remove(&slot);
+        }
+        for (draft, (slot, is_new)) in drafts.iter().zip(slots) {
+            let told = slot.and_then(|slot| self.update(slot, draft, is_new));
+            taken.said.extend(told);
         }
         self.index(&drafts, flows, home);
         taken
@@ -307,11 +307,12 @@ impl Roster {
         slots
     }
 
-    fn meet(&mut self, draft: &Draft, window: Online) -> Slot {
+    fn meet(&mut self, draft: &Draft, begin: &impl Fn(bool) -> Online) -> Slot {
         let slot = self.slots;
         self.slots = self.slots.saturating_add(1);
         let base = id_base(&draft.candidates);
         let former = draft.mac.and_then(|mac| self.former.remove(&mac));
+        let window = begin(former.is_some());
         let back = former.filter(|id| id_of(&base, id) && !self.is_taken(id));
         let id = back.unwrap_or_else(|| self.new_id(&draft.candidates, &base));
         let member = Member {

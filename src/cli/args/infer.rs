@@ -36,7 +36,7 @@ pub struct WatchArgs {
     #[arg(long, short = 'i', value_name = "IF", conflicts_with_all = ["inputs", "follow"])]
     pub interface: Vec<String>,
     /// How long a device is watched before anything is claimed of it
-    #[arg(long, default_value = "2m", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
+    #[arg(long, default_value = "10m", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub warm_up: Duration,
 }
 
