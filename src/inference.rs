@@ -62,7 +62,7 @@ pub struct Input {
     /// SHA-256 of the stored bytes, in hex; computed only for reports that show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// `pcap`, `pcapng`, with what is wrapped around it.
+    /// `pcap`, `pcapng`, with what is wrapped around it; `live` of an interface.
     pub format: String,
     /// Packet records.
     pub packets: u64,
