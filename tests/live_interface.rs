@@ -58,7 +58,6 @@ fn a_use_is_told_within_two_seconds_of_its_packets() {
     let took = told - sent;
     println!("told {took:?} after the first packet was to be sent");
     assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(started["direction"], "up");
     let peak = started["peak_bytes_per_s"].as_f64().unwrap();
     assert!(peak <= 20.0 * 1_028.0 && peak >= 1_028.0, "{peak}");
     // Nobody speaks any more, and so the end is known.

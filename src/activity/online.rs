@@ -67,6 +67,8 @@ pub struct Online {
     /// Bins under the floor, one after the other, up to the last judged: the first of them, and the fewest bytes.
     low: [Option<(i64, u64)>; 2],
     open: Option<Run>,
+    /// The highest rate told of it: a flow that is found to be another's takes its bins along.
+    peak: f64,
     depressed: Option<Run>,
 }
 
@@ -92,6 +94,7 @@ impl Online {
             strong: None,
             low: [None; 2],
             open: None,
+            peak: 0.0,
             depressed: None,
         }
     }
@@ -417,14 +420,24 @@ impl Online {
 
     fn told(&mut self, change: Change) -> Finding {
         match change {
-            Change::Began(run) => Finding::Began(self.claim(&run)),
+            Change::Began(run) => {
+                if run.shape != Shape::Depression {
+                    self.peak = 0.0;
+                }
+                Finding::Began(self.claim(&run))
+            }
             Change::Ended(run) => Finding::Ended(self.claim(&run)),
         }
     }
 
     fn claim(&mut self, run: &Run) -> Activity {
         let grid = self.grid;
-        activity(run, self.cells.make_contiguous(), grid)
+        let mut claim = activity(run, self.cells.make_contiguous(), grid);
+        if run.shape != Shape::Depression {
+            claim.peak_bytes_per_s = claim.peak_bytes_per_s.max(self.peak);
+            self.peak = claim.peak_bytes_per_s;
+        }
+        claim
     }
 }
 

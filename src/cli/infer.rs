@@ -6,7 +6,6 @@ use crate::activity::truth::score;
 use crate::capture::Options;
 use crate::cli::args::{CaptureArgs, Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
-use crate::cli::live;
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
 use crate::cli::reading::read;
@@ -23,9 +22,6 @@ use std::time::Duration;
 
 /// Runs the command.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
-    if args.watch.is_live() {
-        return live::run(args, common, view);
-    }
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
     let parameters = args
         .activity

@@ -1,146 +1,32 @@
 //! `infer --follow` and `infer -i`: traffic is read as it comes, and what is found in it is told as it is found.
 //!
-//! Interfaces are listened to in one loop ([`super::live_listen`]). Where a capture is read, two threads share the engine. One reads, and waits where nothing comes; the other looks in ten times a second, tells the
-//! engine how late it has become, and draws the table. Whoever has the engine tells its events, so that they are told in
-//! order and as soon as they are known; a reader of ours who is slow slows the reading down, and nothing piles up.
+//! Interfaces are listened to in one loop ([`super::live_listen`]). Where a capture is read, two threads share the engine. One
+//! reads, and waits where nothing comes; the other looks in ten times a second, tells the engine how late it has become, and
+//! draws the table. Whoever has the engine tells its events, so that they are told in order and as soon as they are known; a
+//! reader of ours who is slow slows the reading down, and nothing piles up.
 
 use crate::activity::truth::score;
-use crate::capture::{Frame, InputSummary, Reader};
+use crate::capture::Reader;
 use crate::cli::args::{Common, InferArgs};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::infer::{catalog, exit, labels, named, options, settings};
 use crate::cli::live_listen;
+use crate::cli::live_stage::{voice, Over, Stage, LOOK_IN};
 use crate::cli::outcome::{self, Findings};
 use crate::cli::rates;
 use crate::cli::reading::Read;
 use crate::cli::signals::Signals;
 use crate::live::engine::{Engine, Finished, Settings};
-use crate::report::output::Target;
-use crate::report::{deliver, event, watch, Format, Plan, Seen, Style, View};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use crate::report::{deliver, Seen, View};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How far back the baseline reaches where nothing is said. A day holds every habit of a home once, the nights too, by which
 /// the mean is what it is; a shorter window takes the evening's use for usual, and a longer one takes longer to forget a
 /// device that was set up anew.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
-/// How often the engine is told the time.
-pub const LOOK_IN: Duration = Duration::from_millis(100);
-/// How often the table is drawn.
-const REDRAW: Duration = Duration::from_secs(1);
-/// Lines of a terminal that does not tell.
-const LINES: usize = 24;
-
-/// How events are told.
-enum Voice {
-    /// A line each.
-    Lines(BufWriter<io::Stdout>),
-    /// A table that is drawn anew.
-    Table {
-        bar: ProgressBar,
-        drawn: Option<Instant>,
-        style: Style,
-    },
-    /// Not at all: standard output is for the report at the end.
-    Silent,
-}
-
-/// The engine, and how it is heard.
-pub struct Stage {
-    engine: Engine,
-    voice: Voice,
-    from: String,
-    window: Duration,
-    /// When the last packet came; by our own clock.
-    heard: Instant,
-    /// Why no more can be told.
-    failed: Option<io::Error>,
-}
-
-/// How a watch came to its end.
-#[derive(Default)]
-pub struct Over {
-    /// What the inputs were like.
-    pub inputs: Vec<InputSummary>,
-    /// Why it ended early, where the input failed.
-    pub failure: Option<String>,
-    /// How the program is to end for that, once the report is written.
-    pub exit: Option<Exit>,
-}
-
-impl Stage {
-    /// Watches one frame; false once nobody listens any more.
-    pub fn watch(&mut self, frame: &Frame<'_>) -> bool {
-        self.engine.watch(frame);
-        self.tell();
-        self.heard = Instant::now();
-        self.failed.is_none()
-    }
-
-    /// A word to whoever sits there: on standard error, above the table.
-    pub fn say(&self, text: &str) {
-        match &self.voice {
-            Voice::Table { bar, .. } => bar.suspend(|| eprintln!("stp-audit: {text}")),
-            _ => eprintln!("stp-audit: {text}"),
-        }
-    }
-
-    /// Whether nobody listens any more.
-    pub fn is_unheard(&self) -> bool {
-        self.failed.is_some()
-    }
-
-    /// Tells what happened since the last time.
-    fn tell(&mut self) {
-        let events = self.engine.events();
-        let told = match &mut self.voice {
-            Voice::Lines(out) if !events.is_empty() => {
-                event::write(&events, out).and_then(|()| out.flush())
-            }
-            _ => Ok(()),
-        };
-        if let Err(error) = told {
-            self.failed.get_or_insert(error);
-        }
-    }
-
-    /// Draws the table, if it is time.
-    fn draw(&mut self) {
-        let Voice::Table { bar, drawn, style } = &mut self.voice else {
-            return;
-        };
-        if drawn.is_some_and(|at| at.elapsed() < REDRAW) {
-            return;
-        }
-        *drawn = Some(Instant::now());
-        let size = terminal_size::terminal_size_of(io::stdout());
-        style.width = size.map(|(width, _)| width.0).filter(|width| *width > 0);
-        let lines = size.map_or(LINES, |(_, height)| usize::from(height.0));
-        if let Ok(text) = watch::text(&self.engine, &self.from, self.window, *style, lines) {
-            bar.set_message(text);
-            bar.tick();
-        }
-    }
-
-    /// Nothing came for a while: it has become later all the same.
-    pub fn look_in(&mut self) {
-        if let Some(now) = self.engine.now() {
-            let waited = self.heard.elapsed();
-            // Packets bring the time themselves; what is shorter than a look is no waiting.
-            if waited >= LOOK_IN {
-                self.engine.tick(now + waited);
-                self.heard = Instant::now();
-            }
-        }
-        self.tell();
-        self.draw();
-    }
-}
-
 /// Runs `infer`, `devices` or `flows` on traffic that goes on.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let (plan, voice) = voice(args, common)?;
@@ -184,19 +70,13 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             .collect(),
         false => args.watch.interface.clone(),
     };
-    let mut stage = Stage {
-        engine,
-        voice,
-        from: match names.join(", ").as_str() {
-            "-" => "standard input".to_owned(),
-            names => names.to_owned(),
-        },
-        window,
-        heard: Instant::now(),
-        failed: None,
+    let from = match names.join(", ").as_str() {
+        "-" => "standard input".to_owned(),
+        names => names.to_owned(),
     };
+    let mut stage = Stage::new(engine, voice, from, window);
     let signals = Signals::watch_with_hangup()?;
-    let (mut stage, over) = match args.watch.interface.is_empty() {
+    let (stage, over) = match args.watch.interface.is_empty() {
         true => {
             let stage = Mutex::new(stage);
             let over = follow(&inputs, args, &stage, &signals)?;
@@ -208,22 +88,14 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
             (stage, over)
         }
     };
-    stage.engine.end();
-    stage.tell();
-    if let Voice::Table { bar, .. } = &stage.voice {
-        bar.finish_and_clear();
-    }
-    if let Some(error) = stage.failed {
-        return Err(error.into());
-    }
-
+    let engine = stage.end()?;
     let Finished {
         observed,
         home,
         inventory,
         mut activities,
         window,
-    } = stage.engine.finish();
+    } = engine.finish();
     let read = Read {
         observed,
         inputs: over.inputs,
@@ -261,34 +133,6 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         .unwrap_or_else(|| exit(&read, args.capture.allow_truncated)))
 }
 
-/// Where the report goes at the end, and how events are told until then.
-fn voice(args: &InferArgs, common: &Common) -> anyhow::Result<(Plan, Voice)> {
-    let mut plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
-    let mut outputs = args.output.output.iter();
-    let is_taken = outputs.any(|output| output.target == Target::Stdout);
-    let terminal = io::stdout().is_terminal();
-    let voice = match plan.stdout {
-        _ if is_taken => Voice::Silent,
-        Format::Table if terminal && common.quiet => Voice::Silent,
-        Format::Table if terminal => {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-            bar.set_style(ProgressStyle::with_template("{msg}")?);
-            Voice::Table {
-                bar,
-                drawn: None,
-                style: Style::of_stdout(common.color),
-            }
-        }
-        // What is read line by line is not to end with a table.
-        Format::Table | Format::Jsonl => {
-            plan.stdout = Format::Jsonl;
-            Voice::Lines(BufWriter::new(io::stdout()))
-        }
-        _ => Voice::Silent,
-    };
-    Ok((plan, voice))
-}
-
 fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
     // Whoever panicked ends the program; until then the engine is as good as it was.
     stage.lock().unwrap_or_else(PoisonError::into_inner)
@@ -308,6 +152,7 @@ fn follow(
         let reading = scope.spawn(|| -> anyhow::Result<_> {
             // It waits for the first bytes, so here and not before.
             let mut reader = Reader::open(inputs, &options)?;
+            lock(stage).waits = reader.total_bytes().is_none();
             let failure = feed(&mut reader, stage, signals);
             Ok(Over {
                 inputs: reader.summaries(),

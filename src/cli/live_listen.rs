@@ -9,7 +9,7 @@ use crate::cli::args::InferArgs;
 use crate::cli::capture_clock::Clock;
 use crate::cli::capture_listen;
 use crate::cli::exit::Exit;
-use crate::cli::live::{Over, Stage, LOOK_IN};
+use crate::cli::live_stage::{Over, Stage, LOOK_IN};
 use crate::cli::signals::Signals;
 use crate::units::Timestamp;
 use std::time::{Duration, Instant};
