@@ -9,7 +9,7 @@
 //! process keeps while it records, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
 //! says; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
 //! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
-//! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`audit`] every defense against every
+//! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`live`] inference while the traffic goes on; [`audit`] every defense against every
 //! adversary, [`sweep`] the trade-off curve; [`report`] the results in every format; [`cli`] the commands.
 //!
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
@@ -24,6 +24,7 @@ pub mod defense;
 pub mod device;
 pub mod flow;
 pub mod inference;
+pub mod live;
 pub mod model;
 pub mod packet;
 pub mod rate;

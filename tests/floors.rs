@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 14] = [
     &["threat", "model"],
     &["defense", "adversary", "score"],
     &["inference", "verdict"],
-    &["tradeoff"],
+    &["tradeoff", "live"],
     &["audit", "sweep"],
     &["report"],
     &["cli"],

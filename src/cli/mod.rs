@@ -18,6 +18,9 @@ pub mod exit;
 pub mod fingerprint;
 pub mod homes;
 pub mod infer;
+pub mod live;
+pub mod live_listen;
+pub mod live_stage;
 pub mod manual;
 pub mod nearest;
 pub mod observing;
@@ -77,9 +80,9 @@ pub fn run() -> Exit {
     let result = match &cli.command {
         None => print(args::SHORT_HELP),
         Some(Command::Capture(args)) => capture::run(args, common),
-        Some(Command::Infer(args)) => infer::run(args, common, View::Infer),
-        Some(Command::Devices(args)) => infer::run(args, common, View::Devices),
-        Some(Command::Flows(args)) => infer::run(args, common, View::Flows),
+        Some(Command::Infer(args)) => infer_or_watch(args, common, View::Infer),
+        Some(Command::Devices(args)) => infer_or_watch(args, common, View::Devices),
+        Some(Command::Flows(args)) => infer_or_watch(args, common, View::Flows),
         Some(Command::Fingerprint(command)) => fingerprint::run(command, common),
         Some(Command::Defend(args)) => defend::run(args, common),
         Some(Command::Score(args)) => score::run(args, common),
@@ -100,4 +103,16 @@ pub fn run() -> Exit {
         }
         failure.exit()
     })
+}
+
+/// `infer` and its kin: of a capture as a whole, or as it comes.
+fn infer_or_watch(
+    args: &args::InferArgs,
+    common: &args::Common,
+    view: View,
+) -> anyhow::Result<Exit> {
+    match args.watch.is_live() {
+        true => live::run(args, common, view),
+        false => infer::run(args, common, view),
+    }
 }

@@ -22,7 +22,7 @@ pub use check::CheckArgs;
 pub use defend::{DefendArgs, HomeArgs, RunArgs};
 pub use defense::DefenseArgs;
 pub use fingerprint::{CatalogArgs, FingerprintCommand};
-pub use infer::InferArgs;
+pub use infer::{InferArgs, WatchArgs};
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
 pub use record::RecordArgs;
 pub use score::ScoreArgs;
