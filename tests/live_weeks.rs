@@ -10,7 +10,10 @@ use std::io::{BufWriter, Write};
 use std::process::{Child, Command, Stdio};
 use stp_audit::capture::{LinkType, Writer};
 use stp_audit::units::Timestamp;
-use weeks::{Home, WEEK};
+use weeks::Home;
+
+/// Seconds.
+const WEEK: i64 = 7 * 86_400;
 
 /// How much it may grow from the second week, when all tables are full, to the fourth: allocators and hash tables breathe.
 const GROWTH: u64 = 3 << 20;

@@ -12,8 +12,6 @@ use stp_audit::units::Timestamp;
 
 /// Where the weeks begin: 2026-01-05 00:00:00 UTC, a Monday.
 pub const BEGIN: i64 = 1_767_571_200;
-/// Seconds of a week.
-pub const WEEK: i64 = 7 * 86_400;
 
 const ETHERNET: usize = 14;
 const IP: usize = 20;
