@@ -19,6 +19,7 @@ use super::stream::{activity_spans, bytes_within, measure, streams_of_flows, tou
 use super::vpn::wrap;
 use super::wire::{merged, Delays, Trains};
 use crate::stp::decision::Draws;
+use crate::stp::lane::{Bounds, Quiet};
 use crate::stp::lowering::RatePolicy;
 use crate::stp::shaper::{Admission, Output, Plan, Shaper};
 use crate::threat::{
@@ -314,7 +315,8 @@ impl Stp {
             }),
             rates,
             origin: start,
-            waiting_at_most: usize::MAX,
+            waiting_at_most: Bounds::NONE,
+            quiet: Quiet::Pass,
         };
         let shaper = Shaper::new(plan, &mut own).ok()?;
         Some(Replay {
