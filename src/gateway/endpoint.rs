@@ -419,6 +419,11 @@ impl Endpoint {
             .min()
     }
 
+    /// Whether nothing genuine waits any more.
+    pub fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.held.is_empty() && self.ready.is_empty()
+    }
+
     /// Whether padding runs.
     pub fn is_padding(&self) -> bool {
         match &self.role {

@@ -7,8 +7,8 @@
 pub mod endpoint;
 pub mod keys;
 pub mod packing;
-//pub mod relay;
+pub mod relay;
 pub mod replay;
-//pub mod run;
+pub mod run;
 pub mod session;
 pub mod wire;

@@ -56,6 +56,11 @@ impl Outbox {
         self.packets.push_back(packet);
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
     /// Takes so many bytes of what waits; where among them the first packet begins that does.
     pub fn take(&mut self, bytes: usize, into: &mut Vec<u8>) -> Option<usize> {
         let mut first = None;
