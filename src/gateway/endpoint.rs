@@ -221,8 +221,15 @@ impl Endpoint {
             return Some(datagram);
         }
         let wants = self.session.wants(now);
-        let up = self.session.is_up(now) && !wants;
-        if let Some((planned, genuine, padded)) = self.due(now, !up) {
+        let keyed = self.session.is_up(now);
+        let up = keyed && !wants;
+        // Without keys padding goes on as if what waits were sent and lost on its way, which it would be: an end that cannot
+        // be reached does not show. Outside padding it waits.
+        let mute = match keyed {
+            true => wants,
+            false => !self.is_padding(),
+        };
+        if let Some((planned, genuine, padded)) = self.due(now, mute) {
             let bytes = self.cell(now, genuine);
             return Some(Datagram {
                 planned,
@@ -317,12 +324,13 @@ impl Endpoint {
 
     /// What goes in a cell of the schedule.
     fn cell(&mut self, now: Timestamp, genuine: u32) -> Vec<u8> {
-        if let Some(handshake) = self.session.handshake(now) {
-            return handshake;
-        }
         let mut body = Vec::with_capacity(self.plain);
         let first = self.outbox.take(genuine as usize, &mut body);
-        self.seal(now, first, body)
+        match self.session.handshake(now) {
+            // There is something genuine only where there are no keys: it is lost.
+            Some(handshake) => handshake,
+            None => self.seal(now, first, body),
+        }
     }
 
     fn seal(&mut self, now: Timestamp, first: Option<usize>, body: Vec<u8>) -> Vec<u8> {
