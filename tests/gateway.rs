@@ -420,7 +420,7 @@ fn an_end_that_is_killed_and_started_again_is_back_within_five_seconds() {
         let lived = [Direction::Up, Direction::Down][1 - killed];
         let every = EVERY[1 - killed];
         let cells = tunnel.padded(lived);
-        let upset = cells.windows(2).filter(|w| w[1].0 .0 - w[0].0 .0 != every);
+        let upset = cells.windows(2).filter(|w| w[1].0 - w[0].0 != every);
         let upset = upset.count();
         assert!(
             upset <= if killed == 0 { 3 } else { 0 },
@@ -450,7 +450,7 @@ fn an_end_that_sleeps_for_ten_seconds_does_not_catch_up() {
         let cells = tunnel.padded(way);
         // One cell as it wakes, then the old beat; none in between.
         let close = cells.windows(2);
-        let close = close.filter(|w| w[1].0 .0 - w[0].0 .0 < EVERY[sleeper]);
+        let close = close.filter(|w| w[1].0 - w[0].0 < EVERY[sleeper]);
         assert!(close.count() <= 1, "{sleeper}");
         let slept = |cell: &&Timestamp| **cell > at(20.1) && **cell < at(29.9);
         assert_eq!(cells.iter().filter(slept).count(), 0, "{sleeper}");
