@@ -6,7 +6,7 @@
 //!
 //! The rooms, from the ground up; each imports only from those before it:
 //! [`units`] the words; [`capture`] frames from files, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
-//! says; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
+//! says, [`gateway`] the shaper over real sockets; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
 //! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
 //! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`audit`] every defense against every
 //! adversary, [`sweep`] the trade-off curve; [`report`] the results in every format; [`cli`] the commands.
@@ -22,6 +22,7 @@ pub mod cli;
 pub mod defense;
 pub mod device;
 pub mod flow;
+pub mod gateway;
 pub mod inference;
 pub mod model;
 pub mod packet;
