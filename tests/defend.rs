@@ -493,3 +493,131 @@ fn a_pipe_is_read_once() {
     assert_eq!(of_pipe["results"], of_file.ends(0).json()["results"]);
     assert_eq!(of_pipe["inputs"], serde_json::json!(["-"]));
 }
+
+/// Rates far below what the home sends: that its traffic only queues is said, and only then.
+#[test]
+fn rates_that_are_too_low_are_told() {
+    let lag = "the shaped rates are too low";
+    let home = "defend --duration 6h --trials 1 --format json";
+    for (defense, told) in [
+        ("--mode stp --rate-up 100", true),
+        ("--mode ilp --ilp-rate 300", true),
+        ("--mode stp,vpn,ilp,firewall-inside", false),
+    ] {
+        let found = line(&format!("{home} {defense}")).ends(0).json();
+        let caveats = found["caveats"].to_string();
+        assert_eq!(caveats.contains(lag), told, "{defense}: {caveats}");
+    }
+}
+
+/// A made-up home's truth is known to the packet, and its labels say so to whoever reads them.
+#[test]
+fn labels_say_how_far_claims_may_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (before, after, truth) = (
+        path("before.pcapng"),
+        path("after.pcapng"),
+        path("truth.csv"),
+    );
+    let home = "defend --duration 6h --trials 1 --format json --mode";
+    words(&format!("{home} none"), &["-w", &before]).ends(0);
+    let defended = words(
+        &format!("{home} stp"),
+        &["-w", &after, "--labels-out", &truth],
+    );
+    let defended = defended.ends(0).json();
+    let scored = ["--before", &before, "--after", &after, "--labels", &truth];
+    let score = |more: &[&str]| {
+        let found = words("score --format json", &[&scored[..], more].concat());
+        found.ends(0).json()
+    };
+    let found = score(&[]);
+    assert_eq!(defended["parameters"]["tolerance_s"], 1.0);
+    assert_eq!(found["parameters"]["tolerance_s"], 1.0);
+    assert!(found["caveats"]
+        .to_string()
+        .contains("headers and filling of a tunnel"));
+    // What is typed has the last word.
+    assert_eq!(
+        score(&["--tolerance", "60s"])["parameters"]["tolerance_s"],
+        60.0
+    );
+    // Readers of plain CSV find the columns they always found.
+    let text = std::fs::read_to_string(&truth).unwrap();
+    assert!(text.starts_with("start,end,device,activity,"), "{text}");
+}
+
+/// Findings of `check` are at the line of their check, and are the same ones when the file is shifted.
+#[test]
+fn findings_are_at_their_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stp-audit.toml");
+    let text = "[[check]]\nname = \"a\"\nmode = \"none\"\nduration = \"6h\"\nmax-confidence = 0.1\n\n\
+                [[check]]\nname = \"b\"\nmode = \"none\"\nduration = \"6h\"\nmax-confidence = 0.1\neach-device = true\n";
+    let found = |text: &str| -> Vec<(u64, String)> {
+        std::fs::write(&path, text).unwrap();
+        let config = path.to_str().unwrap();
+        let log = words("check --format sarif", &["--config", config])
+            .ends(1)
+            .json();
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        let place = "/locations/0/physicalLocation/region/startLine";
+        let one = |result: &Value| {
+            let line = result.pointer(place).unwrap().as_u64().unwrap();
+            (line, result["partialFingerprints"].to_string())
+        };
+        results.iter().map(one).collect()
+    };
+    let plain = found(text);
+    let lines: Vec<u64> = plain.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines[..2], [1, 7]);
+    assert!(
+        lines.len() > 2 && lines[2..].iter().all(|line| *line == 7),
+        "{lines:?}"
+    );
+    let distinct: std::collections::BTreeSet<&String> = plain.iter().map(|(_, id)| id).collect();
+    assert_eq!(distinct.len(), plain.len());
+    let shifted = found(&format!("# One.\n# Two.\n\n{text}"));
+    let moved: Vec<(u64, String)> = plain.into_iter().map(|(line, id)| (line + 3, id)).collect();
+    assert_eq!(shifted, moved);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_a_hint() {
+    for (typed, says) in [
+        (
+            "defend - -",
+            "standard input can be read once, and - is named 2 times",
+        ),
+        (
+            "infer - -",
+            "standard input can be read once, and - is named 2 times",
+        ),
+        (
+            "score --before - --after -",
+            "standard input can be read once",
+        ),
+        ("defend --mode vnp", "did you mean vpn"),
+        ("defend --adversary run-lenght", "did you mean run-length?"),
+        ("defend --rule phantm", "did you mean phantom?"),
+        (
+            "defend --example singel-device",
+            "did you mean single-device?",
+        ),
+        ("sweep --device nset", "did you mean nest"),
+        ("defend --each-device", "--max-confidence"),
+    ] {
+        let run = line(typed).ends(2);
+        assert!(run.err.contains(says), "{typed}: {}", run.err);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stp-audit.toml");
+    std::fs::write(&path, "[[check]]\nname = \"idle\"\n").unwrap();
+    let run = words("check", &["--config", path.to_str().unwrap()]).ends(2);
+    assert!(
+        run.err.contains("line 1: the check `idle` has no limit"),
+        "{}",
+        run.err
+    );
+}

@@ -52,9 +52,9 @@ fn verdict(correct: u64) -> Verdict {
             gb_per_month: 4.0,
         },
         added_latency_ms: Latency {
-            p50: 1.0,
-            p99: 2.0,
-            max: 3.0,
+            p50: Some(1.0),
+            p99: Some(2.0),
+            max: Some(3.0),
         },
         theory: Some(Theory {
             confidence: Some(0.5),
@@ -84,6 +84,7 @@ fn verdict(correct: u64) -> Verdict {
         baseline: None,
         verdict: String::new(),
         exit_code: 0,
+        not_run: Vec::new(),
         caveats: vec!["a caveat".into()],
     }
 }

@@ -227,7 +227,7 @@ fn labels_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let before = Typed::new(&fixtures().join("evening-lan.pcapng")).traced();
     let path = folder.path().join("labels.csv");
-    wire::write_labels(&path, &before.trace).unwrap();
+    wire::write_labels(&path, &before.trace, before.tolerance).unwrap();
     let labels = read_labels(std::fs::File::open(&path).unwrap(), "labels.csv").unwrap();
     assert_eq!(labels.len(), before.trace.activities.len());
     assert!(!labels.is_empty());
@@ -235,6 +235,7 @@ fn labels_are_read_back() {
         assert_eq!(label.span, activity.span);
         assert_eq!(label.device, before.trace.devices[activity.device].id);
         assert_eq!(label.activity, activity.label);
+        assert_eq!(label.tolerance, Some(before.tolerance));
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Times are RFC 3339 (`2024-04-16T08:34:12.524Z`, any offset) or seconds since 1970 with up to nine decimals; an instant has
 //! an end equal to its start, or none. `device` is an id, a name, an IP address or a MAC address. Columns may stand in any
-//! order and others beside them; lines that begin with `#` are remarks.
+//! order and others beside them; of these, `tolerance_s` says how many seconds from the truth a claim may lie, where whoever wrote
+//! the file knows that better than the default. Lines that begin with `#` are remarks.
 
 use crate::units::{Span, Timestamp, NANOS};
 use std::io::Read;
+use std::time::Duration;
 
 /// Most labels of a file: a year of one a second is 32 million, a person's diary is not.
 const LABELS_MAX: usize = 1_000_000;
@@ -22,6 +24,17 @@ pub struct Label {
     pub device: String,
     /// What happened.
     pub activity: String,
+    /// How far from it a claim may lie, where the file says that.
+    pub tolerance: Option<Duration>,
+}
+
+/// The column that says how far from the truth a claim may lie, in seconds.
+pub const TOLERANCE: &str = "tolerance_s";
+
+/// How far from these labels claims may lie: the farthest that any says, if each says it.
+pub fn told_tolerance(labels: &[Label]) -> Option<Duration> {
+    let told: Option<Vec<Duration>> = labels.iter().map(|label| label.tolerance).collect();
+    told?.into_iter().max()
 }
 
 /// Why labels cannot be read.
@@ -52,6 +65,16 @@ pub enum LabelsError {
         line: u64,
         /// `start` or `end`.
         column: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// A tolerance does not read.
+    #[error("{name}: line {line}: tolerance_s `{value}` is no number of seconds; write one from 0 on, as 1, or leave it empty")]
+    Tolerance {
+        /// The file.
+        name: String,
+        /// Line, from 1.
+        line: u64,
         /// What stands there.
         value: String,
     },
@@ -108,6 +131,9 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
             })?;
     }
     let [start_at, end_at, device_at, activity_at] = at;
+    let tolerance_at = header
+        .iter()
+        .position(|field| field.eq_ignore_ascii_case(TOLERANCE));
 
     let mut labels = Vec::new();
     for record in reader.into_records() {
@@ -140,6 +166,18 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
                 line,
             });
         }
+        let tolerance = match tolerance_at.map_or("", field) {
+            "" => None,
+            text => {
+                let seconds = text.parse().ok();
+                let told = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                Some(told.ok_or_else(|| LabelsError::Tolerance {
+                    name: name.to_owned(),
+                    line,
+                    value: text.to_owned(),
+                })?)
+            }
+        };
         if labels.len() == LABELS_MAX {
             return Err(LabelsError::Many {
                 name: name.to_owned(),
@@ -149,6 +187,7 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
             span: Span::new(start, end),
             device: field(device_at).to_owned(),
             activity: field(activity_at).to_owned(),
+            tolerance,
         });
     }
     Ok(labels)
@@ -197,6 +236,21 @@ mod tests {
 
     fn at(seconds: i64, nanos: i64) -> Timestamp {
         Timestamp::new(seconds, nanos)
+    }
+
+    #[test]
+    fn a_file_may_say_how_far_claims_may_lie() {
+        let text = "start,end,device,activity,tolerance_s\n1,2,plug,on,1\n3,4,plug,off,2.5\n";
+        let labels = read(text).unwrap();
+        assert_eq!(told_tolerance(&labels), Some(Duration::from_millis(2_500)));
+        // Where one label does not say it, the default holds for all.
+        let labels = read(&text.replace("off,2.5", "off,")).unwrap();
+        assert_eq!(told_tolerance(&labels), None);
+        assert_eq!(told_tolerance(&[]), None);
+        for bad in ["x", "-1", "nan", "inf", "1e300"] {
+            let error = read(&text.replace("2.5", bad)).unwrap_err().to_string();
+            assert!(error.contains("line 3: tolerance_s"), "{error}");
+        }
     }
 
     #[test]

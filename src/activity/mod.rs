@@ -16,6 +16,6 @@ pub mod truth;
 
 pub use claim::{Activity, Shape, Side};
 pub use detect::{detect, Detection};
-pub use labels::{read_labels, Label, LabelsError};
+pub use labels::{read_labels, told_tolerance, Label, LabelsError};
 pub use parameters::{BaselineKind, Parameters, ParametersError};
 pub use truth::{score, Scores, Truth};

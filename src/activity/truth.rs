@@ -247,6 +247,7 @@ mod tests {
             span: span(start, end),
             device: device.to_owned(),
             activity: activity.to_owned(),
+            tolerance: None,
         }
     }
 

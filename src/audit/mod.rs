@@ -40,14 +40,31 @@ pub struct Audit<'a> {
 /// Told how many trials of how many are done, from any thread.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
+/// Asked before every trial, from any thread, whether to begin no more of them.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// How far an audit came that could be stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audited {
+    /// The rows of [`run`], of the trials that were run; a defense without any has none.
+    pub results: Vec<Outcome>,
+    /// How many trials were run, all of them to their end.
+    pub done: u64,
+    /// How many there would have been.
+    pub of: u64,
+    /// Defenses by their names of which some trials were not run, in the order of the results.
+    pub cut_short: Vec<String>,
+}
+
 /// Runs every defense, has every adversary guess, and counts: a row for each defense, adversary and device, those of all
 /// devices together first; devices without an activity or a claim have no row.
 pub fn run(audit: &Audit, progress: Progress) -> Vec<Outcome> {
-    run_with(audit, &Settings::default(), progress)
+    run_until(audit, &Settings::default(), progress, &|| false).results
 }
 
-/// [`run`] with adversaries that are steered otherwise.
-pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<Outcome> {
+/// [`run`] with adversaries that are steered otherwise, which ends early once `stop` says so: trials that were begun are run to
+/// their end. A trial is the same whatever others are run.
+pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: Stop) -> Audited {
     let ground = Ground::new(audit.trace, audit.adversaries, settings, audit.tolerance);
     let tasks: Vec<(usize, u32)> = audit
         .defenses
@@ -64,6 +81,9 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
         .collect();
     let (done, of) = (AtomicU64::new(0), tasks.len() as u64);
     let one = |&(place, number): &(usize, u32)| -> Option<(usize, Trial)> {
+        if stop() {
+            return None;
+        }
         let (name, defense) = audit.defenses.get(place)?;
         let stream = |purpose| streams::stream(audit.seed, &[name, purpose], number);
         let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
@@ -88,8 +108,15 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
             trials.push(trial);
         }
     }
+    let mut cut_short: Vec<String> = Vec::new();
+    for (place, (name, _)) in audit.defenses.iter().enumerate() {
+        let asked = tasks.iter().filter(|(of, _)| *of == place).count();
+        if trials.get(place).map_or(0, Vec::len) < asked {
+            cut_short.push(name.clone());
+        }
+    }
     let each = audit.defenses.iter().zip(&trials);
-    each.flat_map(|((name, defense), trials)| {
+    let results = each.flat_map(|((name, defense), trials)| {
         let parameters = defense.parameters().into_iter();
         let about = About {
             defense: name,
@@ -100,8 +127,13 @@ pub fn run_with(audit: &Audit, settings: &Settings, progress: Progress) -> Vec<O
             seed: audit.seed,
         };
         outcomes(&about, &ground, trials)
-    })
-    .collect()
+    });
+    Audited {
+        results: results.collect(),
+        done: done.load(Ordering::Relaxed),
+        of,
+        cut_short,
+    }
 }
 
 /// What a defense makes of a trace in one trial, counted from 0: the very wire that [`run`] shows to adversaries in that trial.
@@ -180,7 +212,7 @@ pub fn score_with(
     known
         .into_iter()
         .map(|row| Outcome {
-            added_latency_ms: Latency::UNKNOWN,
+            added_latency_ms: Latency::default(),
             ..row
         })
         .collect()

@@ -264,7 +264,7 @@ fn overhead(trials: &[Trial]) -> Overhead {
 fn latency(trials: &[Trial]) -> Latency {
     let worst = |of: &dyn Fn(&Trial) -> Duration| {
         let worst = trials.iter().map(of).max().unwrap_or_default();
-        worst.as_secs_f64() * 1e3
+        Some(worst.as_secs_f64() * 1e3)
     };
     Latency {
         p50: worst(&|trial| trial.delay.p50),

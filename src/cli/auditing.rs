@@ -19,6 +19,7 @@ use crate::{adversary, audit};
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
 
 /// The limits, and the baseline, read before anything else is.
 pub struct Gates {
@@ -110,6 +111,7 @@ pub fn verdict(
         baseline: None,
         verdict: String::new(),
         exit_code: 0,
+        not_run: Vec::new(),
         caveats: ground.caveats.clone(),
     }
 }
@@ -118,13 +120,13 @@ pub fn verdict(
 pub fn parameters(
     capture: &CaptureArgs,
     detect: &DetectArgs,
-    source: Source,
+    tolerance: Duration,
     keep_local: bool,
 ) -> anyhow::Result<BTreeMap<String, Value>> {
     let told = watching(detect)?.detector;
     let mut all = BTreeMap::new();
     let mut say = |name: &str, value: Value| all.insert(name.to_owned(), value);
-    say("tolerance_s", json!(detect.of_truth(source).as_secs_f64()));
+    say("tolerance_s", json!(tolerance.as_secs_f64()));
     say("bin_s", json!(detect.bin.as_secs_f64()));
     say("sigma", json!(told.sigma));
     say("weak_sigma", json!(told.effective_weak_sigma()));
@@ -163,19 +165,42 @@ pub fn partial<'a>(
     (partial, signal)
 }
 
-/// Judges a verdict by its gates.
-pub fn judged(verdict: &mut Verdict, gates: &Gates, partial: Option<&str>, exit_zero: bool) {
+/// Judges a verdict by its gates, and keeps the findings for later runs where somebody wants that. `partial` says why the results
+/// are but a part; `signal` is what the program was told to end by.
+///
+/// # Errors
+/// A baseline that cannot be written.
+pub fn judged(
+    verdict: &mut Verdict,
+    gates: &Gates,
+    args: &GateArgs,
+    partial: Option<&str>,
+    signal: Option<u8>,
+) -> anyhow::Result<()> {
     judge(verdict, &gates.limits, gates.baseline.as_ref(), partial);
-    if exit_zero {
+    if args.exit_zero {
         verdict.exit_code = 0;
     }
+    match signal {
+        Some(signal) => stopped(verdict, signal),
+        None => return save(args, verdict),
+    }
+    if let Some(path) = &args.save_baseline {
+        verdict.caveats.push(format!(
+            "no baseline was saved: the run was stopped, and {} is left as it was",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Notes by which signal the program ends.
+pub fn stopped(verdict: &mut Verdict, signal: u8) {
+    verdict.exit_code = Exit::Signal(signal).code();
 }
 
 /// Keeps the findings for later runs.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn save(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
+fn save(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
     if let Some(path) = &args.save_baseline {
         let text = Saved::of(verdict).text()?;
         write_whole(path, |out| out.write_all(text.as_bytes()))?;
@@ -220,21 +245,13 @@ pub fn exit(verdict: &Verdict, signal: Option<u8>) -> Exit {
     }
 }
 
-/// A progress for long computations, which a signal ends at once: there is no partial result to report yet.
-///
-/// # Errors
-/// No signals to be watched.
+/// A progress for long computations, and what ends them early: a signal.
 pub fn watch<R>(
     what: &'static str,
     common: &Common,
-    run: impl FnOnce(audit::Progress) -> R,
-) -> anyhow::Result<R> {
-    let signals = Signals::watch()?;
+    signals: &Signals,
+    run: impl FnOnce(audit::Progress, audit::Stop) -> R,
+) -> R {
     let steps = crate::cli::progress::Steps::new(what, common.quiet);
-    Ok(run(&|done, of| {
-        if let Some(signal) = signals.came() {
-            std::process::exit(i32::from(Exit::Signal(signal).code()));
-        }
-        steps.at(done, of);
-    }))
+    run(&|done, of| steps.at(done, of), &|| signals.came().is_some())
 }

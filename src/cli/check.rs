@@ -4,11 +4,12 @@ use crate::cli::args::{CheckArgs, Common};
 use crate::cli::auditing::{self, plan};
 use crate::cli::checks::{read, Check, What};
 use crate::cli::exit::{of, told, Exit, Failure};
+use crate::cli::signals::Signals;
 use crate::cli::{defend, score};
 use crate::report::audit::Page;
 use crate::trace::disjoint;
 use crate::units::Span;
-use crate::verdict::{Baseline, Home, Verdict, NOT_RUN, SCHEMA};
+use crate::verdict::{Baseline, Home, NotRun, Verdict, SCHEMA};
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,15 +17,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
     let plan = plan(&args.output)?;
     let checks = read(&args.config)?;
+    let signals = Signals::watch()?;
     let mut all = All::default();
     for check in &checks {
-        match verdict(check, common) {
-            Ok((verdict, exit)) => all.add(&check.name, verdict, exit),
-            // A check that fails does not keep the others from being run.
-            Err(error) => all.fail(&check.name, &error),
+        if let Some(signal) = signals.came() {
+            all.skip(check, signal);
+            continue;
         }
-        if matches!(all.exit, Exit::Signal(_)) {
-            break;
+        match verdict(check, common) {
+            Ok((verdict, exit)) => all.add(check, verdict, exit),
+            // A check that fails does not keep the others from being run.
+            Err(error) => all.fail(check, &error),
         }
     }
     let (mut verdict, mut exit) = all.verdict(checks.len(), args, common);
@@ -44,9 +47,9 @@ fn verdict(check: &Check, common: &Common) -> anyhow::Result<(Verdict, Exit)> {
     };
     Ok(match &check.what {
         What::Defend(args) => {
-            let defended = defend::defend(args, common)?;
+            let mut defended = defend::defend(args, common)?;
             defend::write(args, &defended, common)?;
-            defend::files(args, &defended, common)?;
+            defend::files(args, &mut defended, common)?;
             let exit = auditing::exit(&defended.verdict, defended.signal);
             (defended.verdict, exit)
         }
@@ -62,7 +65,7 @@ fn verdict(check: &Check, common: &Common) -> anyhow::Result<(Verdict, Exit)> {
 /// All checks so far.
 struct All {
     verdicts: Vec<(String, Verdict)>,
-    caveats: Vec<String>,
+    not_run: Vec<NotRun>,
     exit: Exit,
 }
 
@@ -70,25 +73,42 @@ impl Default for All {
     fn default() -> Self {
         Self {
             verdicts: Vec::new(),
-            caveats: Vec::new(),
+            not_run: Vec::new(),
             exit: Exit::Done,
         }
     }
 }
 
 impl All {
-    fn add(&mut self, name: &str, verdict: Verdict, exit: Exit) {
-        self.verdicts.push((name.to_owned(), verdict));
+    fn add(&mut self, check: &Check, mut verdict: Verdict, exit: Exit) {
+        for gate in &mut verdict.gates {
+            gate.line = Some(check.line);
+        }
+        self.verdicts.push((check.name.clone(), verdict));
         self.exit = worse(self.exit, exit);
     }
 
-    fn fail(&mut self, name: &str, error: &anyhow::Error) {
+    fn fail(&mut self, check: &Check, error: &anyhow::Error) {
         let exit = match of(error) {
             Failure::ClosedPipe => Exit::Environment,
             Failure::Exit(exit) => exit,
         };
-        self.caveats.push(format!("{name}{NOT_RUN}{}", told(error)));
+        self.leave(check, told(error));
         self.exit = worse(self.exit, exit);
+    }
+
+    /// A check that had not begun when a signal came.
+    fn skip(&mut self, check: &Check, signal: u8) {
+        self.leave(check, format!("stopped by signal {signal} before it began"));
+        self.exit = worse(self.exit, Exit::Signal(signal));
+    }
+
+    fn leave(&mut self, check: &Check, reason: String) {
+        self.not_run.push(NotRun {
+            check: check.name.clone(),
+            reason,
+            line: check.line,
+        });
     }
 
     /// One verdict over all; rows and gates of several checks bear the name of theirs.
@@ -102,7 +122,11 @@ impl All {
         parameters.insert("config".into(), json!(args.config.display().to_string()));
         let (mut inputs, mut adversaries) = (BTreeSet::new(), Vec::new());
         let (mut results, mut gates) = (Vec::new(), Vec::new());
-        let (mut caveats, mut baseline) = (self.caveats, None);
+        let told = |check: &NotRun| format!("{} could not be run: {}", check.check, check.reason);
+        let mut caveats: Vec<String> = self.not_run.iter().map(told).collect();
+        let broken = |(_, verdict): &(String, Verdict)| verdict.verdict == "limit broken";
+        let broken = self.verdicts.iter().any(broken);
+        let mut baseline = None;
         let home = home(self.verdicts.iter().map(|(_, verdict)| &verdict.home));
         for (name, verdict) in self.verdicts {
             parameters.insert(name.clone(), json!(verdict.parameters));
@@ -139,6 +163,7 @@ impl All {
             Exit::Done if gates.is_empty() => "no limits set",
             Exit::Done => "within limits",
             Exit::Broken => "limit broken",
+            Exit::Signal(_) if broken => "limit broken",
             _ => "inconclusive",
         };
         let verdict = Verdict {
@@ -155,6 +180,7 @@ impl All {
             baseline,
             verdict: words.into(),
             exit_code: self.exit.code(),
+            not_run: self.not_run,
             caveats,
         };
         (verdict, self.exit)

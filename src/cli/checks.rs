@@ -21,6 +21,9 @@ const CHECKS_AT_MOST: usize = 1_000;
 const NAME: &str = "name";
 const COMMAND: &str = "command";
 const INPUT: &str = "input";
+/// `limits = "none"`: the check is for its reports alone.
+const LIMITS: &str = "limits";
+const NO_LIMITS: &str = "none";
 /// Flags that belong to the whole run, and not to a check.
 const NOT_HERE: [&str; 6] = ["help", "format", "quiet", "color", "jobs", "exit-zero"];
 
@@ -33,6 +36,8 @@ pub struct Check {
     pub what: What,
     /// Its seed, where it has one of its own.
     pub seed: Option<u64>,
+    /// The line of the file at which it begins, from 1.
+    pub line: usize,
 }
 
 /// What a check runs.
@@ -133,9 +138,12 @@ type Key<'a, 'b> = (
 
 impl File<'_> {
     fn wrong(&self, at: usize, says: &str) -> anyhow::Error {
+        usage(format!("{}: line {}: {says}", self.name, self.line(at)))
+    }
+
+    fn line(&self, at: usize) -> usize {
         let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        usage(format!("{}: line {line}: {says}", self.name))
+        before.matches('\n').count() + 1
     }
 
     fn check(&self, table: &DeTable<'_>, begin: usize, number: usize) -> anyhow::Result<Check> {
@@ -164,7 +172,7 @@ impl File<'_> {
         let mut inputs: Vec<OsString> = Vec::new();
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                NAME | COMMAND => {}
+                NAME | COMMAND | LIMITS => {}
                 INPUT if command == "defend" => {
                     for text in self.values(key, value)? {
                         inputs.push(self.path(&text));
@@ -184,11 +192,48 @@ impl File<'_> {
             Some(Command::Score(args)) => What::Score(args),
             _ => return Err(self.wrong(begin, "there are defend and score")),
         };
+        let name = name.unwrap_or_else(|| format!("check {number}"));
+        self.can_fail(&name, &what, word(LIMITS).transpose()?, begin)?;
         Ok(Check {
-            name: name.unwrap_or_else(|| format!("check {number}")),
+            name,
             what,
             seed,
+            line: self.line(begin),
         })
+    }
+
+    /// A check that can never fail is a mistake, unless somebody says that it is for its reports alone.
+    fn can_fail(
+        &self,
+        name: &str,
+        what: &What,
+        limits: Option<(String, usize)>,
+        begin: usize,
+    ) -> anyhow::Result<()> {
+        let any = match what {
+            What::Defend(args) => args.gates.any(),
+            What::Score(args) => args.gates.any(),
+        };
+        let (at, says) = match (limits, any) {
+            (None, true) => return Ok(()),
+            (Some((none, _)), false) if none == NO_LIMITS => return Ok(()),
+            (None, false) => (
+                begin,
+                format!(
+                    "the check `{name}` has no limit, so it can never fail: add max-confidence, max-overhead, max-added-latency \
+                     or baseline, or limits = \"none\" where it is for its reports alone"
+                ),
+            ),
+            (Some((none, at)), true) if none == NO_LIMITS => (
+                at,
+                format!("the check `{name}` has limits, and says that it has none: leave one of both out"),
+            ),
+            (Some((other, at)), _) => (
+                at,
+                format!("`{other}` is no value of limits; write limits = \"none\", or max-confidence, max-overhead, max-added-latency or baseline"),
+            ),
+        };
+        Err(self.wrong(at, &says))
     }
 
     /// A key that is a flag.
@@ -204,7 +249,7 @@ impl File<'_> {
                 flags
                     .iter()
                     .filter_map(clap::Arg::get_long)
-                    .chain([NAME, COMMAND, INPUT])
+                    .chain([NAME, COMMAND, INPUT, LIMITS])
             };
             let near = nearest(name, known());
             let says = match near.is_empty() {
@@ -339,6 +384,7 @@ mod tests {
             name,
             what: What::Defend(args),
             seed,
+            line: 1,
         }] = checks.as_slice()
         else {
             panic!("{checks:?}");
@@ -359,12 +405,13 @@ mod tests {
 
     #[test]
     fn captures_before_and_after_can_be_checked() {
-        let text = "[[check]]\ncommand = \"score\"\nbefore = \"a\"\nafter = [\"b\", \"c\"]\n";
+        let text = "# A tunnel.\n[[check]]\ncommand = \"score\"\nbefore = \"a\"\nafter = [\"b\", \"c\"]\nlimits = \"none\"\n";
         let checks = read(text).unwrap();
         let [Check {
             name,
             what: What::Score(args),
             seed: None,
+            line: 2,
         }] = checks.as_slice()
         else {
             panic!("{checks:?}");
@@ -406,8 +453,25 @@ mod tests {
                 "line 2: `infer` cannot be checked",
             ),
             (
-                "[[check]]\nname = \"a\"\n[[check]]\nname = \"a\"\n",
-                "line 3: two checks are called `a`",
+                "[[check]]\nname = \"a\"\nlimits = \"none\"\n[[check]]\nname = \"a\"\nmax-overhead = 2\n",
+                "line 4: two checks are called `a`",
+            ),
+            (
+                "[[check]]\nmax-overhead = 2\n[[check]]\nname = \"idle\"\n",
+                "line 3: the check `idle` has no limit, so it can never fail: add max-confidence",
+            ),
+            (
+                "[[check]]\nlimits = \"none\"\nmax-overhead = 2\n",
+                "line 2: the check `check 1` has limits, and says that it has none",
+            ),
+            (
+                "[[check]]\nlimits = \"all\"\n",
+                "line 2: `all` is no value of limits",
+            ),
+            ("[[check]]\nlimits = 3\n", "line 2: `limits` wants a text"),
+            (
+                "[[check]]\neach-device = true\nmax-overhead = 2\n",
+                "--max-confidence",
             ),
             (
                 "[[check]]\noutput = \"json=-\"\n",

@@ -1,26 +1,28 @@
 //! `defend`: take a home, defend it in every way asked for, attack what the wire then shows, hold the claims against the truth.
 
-use crate::audit::{run_with, shaped, Audit};
+use crate::audit::{run_until, shaped, Audit, Audited};
 use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::homes::{ground, Ground};
 use crate::cli::pictures::{draw, Pictures};
+use crate::cli::signals::Signals;
 use crate::cli::wire;
 use crate::defense::{self, DefenseError, Settings, DEFENSES};
 use crate::report::audit::Page;
 use crate::report::output::Target;
 use crate::report::{Format, Plan};
-use serde_json::json;
+use crate::verdict::Verdict;
+use serde_json::{json, Value};
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &DefendArgs, common: &Common) -> anyhow::Result<Exit> {
     let plan = plan(&args.output)?;
-    let defended = defend(args, common)?;
+    let mut defended = defend(args, common)?;
     write(args, &defended, common)?;
-    let pictures = pictures(args, &defended, &plan, common)?;
+    let pictures = pictures(args, &mut defended, &plan, common)?;
     auditing::report(&page(&pictures, &defended), &plan, common)?;
     Ok(auditing::exit(&defended.verdict, defended.signal))
 }
@@ -29,7 +31,7 @@ pub fn run(args: &DefendArgs, common: &Common) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// A report that cannot be written.
-pub fn files(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<()> {
+pub fn files(args: &DefendArgs, defended: &mut Defended, common: &Common) -> anyhow::Result<()> {
     let pictures = pictures(args, defended, &plan(&args.output)?, common)?;
     auditing::files(&page(&pictures, defended), &args.output)
 }
@@ -37,7 +39,7 @@ pub fn files(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow:
 /// The pictures, where a report shows them: they take their time.
 fn pictures(
     args: &DefendArgs,
-    defended: &Defended,
+    defended: &mut Defended,
     plan: &Plan,
     common: &Common,
 ) -> anyhow::Result<Option<Pictures>> {
@@ -59,6 +61,7 @@ fn page<'a>(pictures: &'a Option<Pictures>, defended: &'a Defended) -> Page<'a> 
 pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     targets(args)?;
     let gates = gates(&args.gates)?;
+    let signals = Signals::watch()?;
     let settings = args.defenses.settings();
     settings.check().map_err(|error| usage(error.to_string()))?;
     let watching = watching(&args.detect)?;
@@ -75,41 +78,129 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         trace: &ground.trace,
         defenses: &defenses,
         adversaries: &adversaries,
-        trials: args.runs.trials,
+        trials: match ground.read.as_ref().and_then(|read| read.signal) {
+            // Whoever ends the reading, as of a capture that grows, wants to see what was read, and soon: one trial tells.
+            Some(_) => 1,
+            None => args.runs.trials,
+        },
         seed: common.seed,
         jobs: common.jobs.map(usize::from),
-        tolerance: args.detect.of_truth(ground.trace.source),
+        tolerance: ground.tolerance,
     };
-    let results = auditing::watch("trials", common, |progress| {
-        run_with(&audit, &watching, progress)
-    })?;
+    let audited = auditing::watch("trials", common, &signals, |progress, stop| {
+        match audit.trials == args.runs.trials {
+            true => run_until(&audit, &watching, progress, stop),
+            false => run_until(&audit, &watching, progress, &|| false),
+        }
+    });
 
     let mut parameters = parameters(
         &args.capture,
         &args.detect,
-        ground.trace.source,
+        ground.tolerance,
         args.keep_local,
     )?;
     parameters.insert("trials".into(), json!(args.runs.trials));
-    let mut verdict =
-        auditing::verdict("defend", &ground, &adversaries, results, parameters, common);
-    let (cut, signal) = partial(&ground.read, args.capture.allow_truncated);
+    let mut verdict = auditing::verdict(
+        "defend",
+        &ground,
+        &adversaries,
+        audited.results.clone(),
+        parameters,
+        common,
+    );
+    verdict.caveats.extend(too_low(&verdict));
+    let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
+    let signal = signal.or(signals.came());
+    if let (Some(signal), false) = (signal, audited.cut_short.is_empty()) {
+        let says = told_of_stop(&audited, signal);
+        verdict.caveats.push(says.clone());
+        cut = cut.or(Some(says));
+    }
     // What is left out is no fault of the input, but no gate may pass without it.
     let gap = left_out.first().filter(|_| args.gates.any());
     let partial = cut.or_else(|| gap.cloned());
     judged(
         &mut verdict,
         &gates,
+        &args.gates,
         partial.as_deref(),
-        args.gates.exit_zero,
-    );
-    auditing::save(&args.gates, &verdict)?;
+        signal,
+    )?;
     Ok(Defended {
         verdict,
         ground,
         defenses,
         signal,
     })
+}
+
+/// Delay that is no delay any more but a queue, however long a period of padding is: with low rates, T grows to what they need.
+const LATE_MS: f64 = 60_000.0;
+
+/// Defenses whose rates are too low for what the home sends: it queues for longer than a period of padding lasts, or is dropped.
+fn too_low(verdict: &Verdict) -> Vec<String> {
+    let mut caveats = Vec::new();
+    let mut last = None;
+    for row in &verdict.results {
+        if last == Some((&row.defense, &row.vantage)) {
+            continue;
+        }
+        last = Some((&row.defense, &row.vantage));
+        let longest = row.parameters.get("period_s").and_then(longest);
+        let longest = longest.filter(|seconds| seconds * 1e3 < LATE_MS);
+        let late = longest.map_or(LATE_MS, |seconds| seconds * 1e3);
+        let p99 = row.added_latency_ms.p99.unwrap_or_default();
+        if p99 > late {
+            caveats.push(format!(
+                "{}: one packet in a hundred is delayed by {:.1} s or more, {}: the shaped rates are too low for what the home \
+                 sends, and its traffic lags behind; raise them (--rate-up, --rate-down, --ilp-rate)",
+                row.defense,
+                p99 / 1e3,
+                match longest {
+                    Some(seconds) => format!("longer than a period of padding ({seconds:.1} s)"),
+                    None => "longer than a minute".into(),
+                }
+            ));
+        }
+        // A firewall drops what it is there to drop, and says whose.
+        let dropped = row.overhead.dropped_bytes;
+        if dropped > 0.0 && row.broken.is_empty() {
+            caveats.push(format!(
+                "{}: {:.1} % of the home's own bytes are dropped, and never arrive: the shaped rates are too low, or the queue too short",
+                row.defense,
+                dropped / row.overhead.genuine_bytes.max(dropped) * 100.0
+            ));
+        }
+    }
+    caveats
+}
+
+/// A parameter in seconds; of one that differs by device, the longest.
+fn longest(value: &Value) -> Option<f64> {
+    match value {
+        Value::Object(each) => each.values().filter_map(Value::as_f64).reduce(f64::max),
+        value => value.as_f64(),
+    }
+}
+
+/// That trials were stopped, and whose.
+fn told_of_stop(audited: &Audited, signal: u8) -> String {
+    let Audited { done, of, .. } = audited;
+    let run = |name: &&String| audited.results.iter().any(|row| row.defense == **name);
+    let (some, none): (Vec<&String>, Vec<&String>) = audited.cut_short.iter().partition(run);
+    let told = |what: &str, names: &[&String]| match names {
+        [] => String::new(),
+        names => {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            format!("; {what}: {}", names.join(", "))
+        }
+    };
+    format!(
+        "stopped by signal {signal} after {done} of {of} trials{}{}",
+        told("fewer trials than asked for", &some),
+        told("no trial at all", &none)
+    )
 }
 
 /// What is written beside reports: each to a file of its own.
@@ -192,7 +283,7 @@ fn make(
 pub fn write(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<()> {
     let trace = &defended.ground.trace;
     if let Some(path) = &args.labels_out {
-        wire::write_labels(path, trace)?;
+        wire::write_labels(path, trace, defended.ground.tolerance)?;
     }
     let (Some(path), [(name, defense)]) = (&args.write, defended.defenses.as_slice()) else {
         return Ok(());

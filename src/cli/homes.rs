@@ -20,6 +20,8 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 pub struct Ground {
     /// What truly happened.
     pub trace: Trace,
+    /// How far from an activity a claim may lie.
+    pub tolerance: Duration,
     /// What a report calls it: captures, or the made-up home.
     pub inputs: Vec<String>,
     /// Public addresses, where they are known.
@@ -65,6 +67,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
     caveats.push(home.name.clone());
     Ok(Ground {
         trace,
+        tolerance: args.detect.of_packets(),
         inputs: Vec::new(),
         addresses: Vec::new(),
         read,
@@ -120,6 +123,7 @@ pub fn of_capture(traced: Traced) -> Ground {
             .collect(),
         addresses: traced.home.addresses,
         trace: traced.trace,
+        tolerance: traced.tolerance,
         read: Some(traced.read),
         caveats: traced.caveats,
     }

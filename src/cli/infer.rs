@@ -58,15 +58,13 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     for device in &inventory.devices {
         activities.push(detect(&device.series, window, &parameters)?.activities);
     }
+    let tolerance = args
+        .activity
+        .detect
+        .of_labels(labels.as_deref().unwrap_or_default());
     let scores = labels.map(|labels| {
         let device_of = |name: &str| named(&inventory, name);
-        score(
-            &labels,
-            &mut activities,
-            device_of,
-            window,
-            args.activity.detect.of_labels(),
-        )
+        score(&labels, &mut activities, device_of, window, tolerance)
     });
     if let Some(path) = &args.rates {
         rates::write(path, &inventory)?;
@@ -80,6 +78,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         home: &home,
         inventory: &inventory,
         activities: &activities,
+        tolerance,
         scores: scores.as_ref(),
     });
     let inference = &inference;

@@ -15,29 +15,45 @@ pub fn nearest<'a>(typed: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a s
             let apart = typed.is_empty() || !id.contains(&typed);
             (apart, strokes(&typed, id), id)
         })
-        .filter(|(apart, strokes, _)| !apart || *strokes <= strokes_at_most)
+        // Where every letter is another one, nothing is alike.
+        .filter(|(apart, strokes, _)| {
+            !apart || *strokes <= strokes_at_most && *strokes < typed.len()
+        })
         .collect();
+    // Of those that do not hold it, only the nearest: three letters are but two strokes from any others.
+    let least = near.iter().map(|(_, strokes, _)| *strokes).min();
+    near.retain(|(apart, strokes, _)| !apart || Some(*strokes) == least);
     near.sort_unstable();
     near.truncate(OFFERED);
     near.into_iter().map(|(_, _, id)| id).collect()
 }
 
-/// Characters to insert, delete or change to make one text the other (Levenshtein's distance).
+/// Characters to insert, delete, change or swap with their neighbour to make one text the other (Levenshtein's distance with
+/// Damerau's swaps, no part being touched twice).
 fn strokes(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().take(LONGEST).collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
+    // The row before, and the character it was of.
+    let mut before: Option<(char, Vec<usize>)> = None;
     for (typed, character) in one.chars().enumerate() {
-        let mut diagonal = typed;
         let mut left = typed + 1;
         let mut next = vec![left];
-        for (above, wanted) in row.iter().skip(1).zip(&other) {
+        let mut previous = None;
+        for (place, wanted) in other.iter().enumerate() {
+            let at =
+                |row: &[usize], place: usize| row.get(place).copied().unwrap_or(usize::MAX - 1);
             left = (left + 1)
-                .min(above + 1)
-                .min(diagonal + usize::from(*wanted != character));
-            diagonal = *above;
+                .min(at(&row, place + 1) + 1)
+                .min(at(&row, place) + usize::from(*wanted != character));
+            if let (Some((last, row)), Some(previous)) = (&before, previous) {
+                if *last == *wanted && previous == character {
+                    left = left.min(at(row, place - 1) + 1);
+                }
+            }
+            previous = Some(*wanted);
             next.push(left);
         }
-        row = next;
+        before = Some((character, std::mem::replace(&mut row, next)));
     }
     row.last().copied().unwrap_or_default()
 }
@@ -61,6 +77,9 @@ mod tests {
             ("", "abc", 3),
             ("abc", "", 3),
             ("nest", "nest", 0),
+            ("vnp", "vpn", 1),
+            ("lenght", "length", 1),
+            ("ab", "ba", 1),
         ] {
             assert_eq!(strokes(one, other), apart, "{one} {other}");
         }

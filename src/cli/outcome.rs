@@ -34,6 +34,8 @@ pub struct Findings<'a> {
     pub inventory: &'a Inventory,
     /// Claims, a list a device.
     pub activities: &'a [Vec<Activity>],
+    /// How far from a label a claim may lie.
+    pub tolerance: Duration,
     /// Claims held against labels.
     pub scores: Option<&'a Scores>,
 }
@@ -160,7 +162,7 @@ fn parameters(found: &Findings<'_>) -> inference::Parameters {
         count_silent: told.count_silent,
         ignore_periodic: told.ignore_periodic,
         window_s: told.window.map(seconds),
-        tolerance_s: seconds(args.activity.detect.of_labels()),
+        tolerance_s: seconds(found.tolerance),
         filter: args.capture.filter.clone(),
         home: args.capture.home.iter().map(ToString::to_string).collect(),
         fingerprints: found.catalog.len(),

@@ -3,14 +3,15 @@
 
 use crate::audit::shaped;
 use crate::cli::args::{Common, DefendArgs};
-use crate::cli::auditing::watch;
+use crate::cli::auditing::{stopped, watch};
 use crate::cli::defended::Defended;
 use crate::cli::exit::usage;
 use crate::cli::homes::usage_of;
+use crate::cli::signals::Signals;
 use crate::defense::settings::ExtensionRule;
 use crate::model::DeviceModel;
 use crate::report::audit::{Page, RatePlot};
-use crate::sweep::{run, Rule, Sweep};
+use crate::sweep::{run_until, Rule, Sweep};
 use crate::threat::{Knowledge, Observation, ShapedTrace};
 use crate::trace::Trace;
 use crate::tradeoff::TradeOff;
@@ -51,9 +52,16 @@ impl Pictures {
 
 /// Draws the pictures of the defense that pads by chance, or of the last one.
 ///
+/// A signal ends the drawing: then there is no curve, and the verdict says so.
+///
 /// # Errors
 /// No threads to compute with.
-pub fn draw(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::Result<Pictures> {
+pub fn draw(
+    args: &DefendArgs,
+    defended: &mut Defended,
+    common: &Common,
+) -> anyhow::Result<Pictures> {
+    let signals = Signals::watch()?;
     let trace = &defended.ground.trace;
     let defenses = &defended.defenses;
     let shown = defenses.iter().find(|(name, _)| name == "stp");
@@ -71,12 +79,20 @@ pub fn draw(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow::
         .iter()
         .find(|row| row.headline && row.defense == *name);
     let chosen = headline.and_then(|row| Some((row.overhead.ratio?, row.confidence?.value)));
+    let plots = plots(trace, &shaped);
+    let curve = match (shown, defended.signal) {
+        (Some(_), None) => curve(args, trace, &signals, common)?,
+        _ => None,
+    };
+    if let (None, Some(signal)) = (defended.signal, signals.came()) {
+        defended.signal = Some(signal);
+        stopped(&mut defended.verdict, signal);
+        let says = format!("stopped by signal {signal} while pictures were drawn: numbers are whole, the trade-off is not drawn");
+        defended.verdict.caveats.push(says);
+    }
     Ok(Pictures {
-        plots: plots(trace, &shaped),
-        curve: match shown {
-            Some(_) => curve(args, trace, common)?,
-            None => None,
-        },
+        plots,
+        curve,
         chosen,
     })
 }
@@ -223,8 +239,13 @@ impl Columns {
     }
 }
 
-/// The trade-off of the devices as they are used in this trace.
-fn curve(args: &DefendArgs, trace: &Trace, common: &Common) -> anyhow::Result<Option<TradeOff>> {
+/// The trade-off of the devices as they are used in this trace; `None` where a signal came.
+fn curve(
+    args: &DefendArgs,
+    trace: &Trace,
+    signals: &Signals,
+    common: &Common,
+) -> anyhow::Result<Option<TradeOff>> {
     let mut curve: Option<TradeOff> = None;
     let mut devices: Vec<usize> = (0..trace.devices.len()).collect();
     devices.sort_by_key(|device| std::cmp::Reverse(trace.activities_of(*device).count()));
@@ -252,10 +273,14 @@ fn curve(args: &DefendArgs, trace: &Trace, common: &Common) -> anyhow::Result<Op
                 ExtensionRule::Phantom => Rule::Phantom,
             },
         };
-        let one = watch("trials of the curve", common, |progress| {
-            run(&sweep, progress)
-        })?;
+        let one = watch("trials of the curve", common, signals, |progress, stop| {
+            run_until(&sweep, progress, stop)
+        });
         let one = one.map_err(|error| usage(error.to_string()))?;
+        if one.done < one.of {
+            return Ok(None);
+        }
+        let one = one.curve;
         match &mut curve {
             Some(all) => {
                 all.points.extend(one.points);

@@ -2,12 +2,12 @@
 
 use crate::capture::{InputSummary, Options, Reader};
 use crate::cli::args::Common;
-use crate::cli::exit::{input, Exit, Told};
+use crate::cli::exit::{input, usage, Exit, Told};
 use crate::cli::progress::Progress;
 use crate::cli::recording::Recorder;
 use crate::cli::signals::Signals;
 use crate::flow::observer::{Observed, Observer, Settings};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Frames between two looks at the clock and the signals: of files, which come by the million a second, and of pipes, whose
 /// reader wants to see that something comes.
@@ -50,6 +50,7 @@ pub fn read_and_keep(
     common: &Common,
     mut recorder: Option<&mut Recorder>,
 ) -> anyhow::Result<Read> {
+    once(inputs)?;
     let signals = Signals::watch()?;
     let options = Options {
         stop: Some(signals.flag()),
@@ -101,6 +102,20 @@ pub fn read_and_keep(
         signal,
         failure,
     })
+}
+
+/// Standard input is gone once it was read: who names it twice has something else in mind.
+///
+/// # Errors
+/// Where it is named more than once.
+pub fn once<'a>(inputs: impl IntoIterator<Item = &'a PathBuf>) -> anyhow::Result<()> {
+    let stdin = inputs.into_iter().filter(|path| *path == Path::new("-"));
+    match stdin.count() {
+        0 | 1 => Ok(()),
+        count => Err(usage(format!(
+            "standard input can be read once, and - is named {count} times: leave one, and give the others files"
+        ))),
+    }
 }
 
 /// A signal came while the first bytes of an input were waited for.

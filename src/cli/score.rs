@@ -3,14 +3,15 @@
 use crate::audit::score_with;
 use crate::cli::args::{Common, ScoreArgs};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
-use crate::cli::exit::{usage, Exit};
+use crate::cli::exit::Exit;
 use crate::cli::homes::of_capture;
 use crate::cli::observing::observe;
+use crate::cli::reading::once;
+use crate::cli::signals::Signals;
 use crate::cli::tracing::{trace, AtHome};
 use crate::report::audit::Page;
 use crate::verdict::Verdict;
 use serde_json::json;
-use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &ScoreArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -24,12 +25,8 @@ pub fn run(args: &ScoreArgs, common: &Common) -> anyhow::Result<Exit> {
 pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Option<u8>)> {
     let gates = gates(&args.gates)?;
     let watching = watching(&args.detect)?;
-    let stdin = |paths: &[PathBuf]| paths.iter().filter(|path| *path == Path::new("-")).count();
-    if stdin(&args.before) + stdin(&args.after) > 1 {
-        return Err(usage(
-            "standard input can be read once: give --before or --after a file",
-        ));
-    }
+    let signals = Signals::watch()?;
+    once(args.before.iter().chain(&args.after))?;
 
     let at_home = AtHome::of(args.keep_local);
     let before = trace(&args.before, &args.capture, &args.detect, at_home, common)?;
@@ -48,7 +45,7 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         &args.name,
         &adversaries,
         common.seed,
-        args.detect.of_truth(before.trace.source),
+        before.tolerance,
         &watching,
     );
 
@@ -59,7 +56,8 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         .extend(after.read.inputs.iter().map(|input| input.path.clone()));
     ground.caveats.extend(after.caveats);
     ground.caveats.push(
-        "of a defense by others only the wire is known: its bytes beyond those before count as cover, and nothing is known of delay"
+        "of a defense by others only the wire is known: its bytes beyond those before count as cover, headers and filling of a \
+         tunnel among them, and nothing is known of delay"
             .into(),
     );
     let gap = after.share.too_little();
@@ -72,7 +70,7 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     let mut parameters = parameters(
         &args.capture,
         &args.detect,
-        ground.trace.source,
+        ground.tolerance,
         args.keep_local,
     )?;
     parameters.insert("before".into(), json!(args.before));
@@ -80,14 +78,15 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     let mut verdict =
         auditing::verdict("score", &ground, &adversaries, results, parameters, common);
     let (cut, signal) = partial(ground.read.iter().chain([&after.read]), allow);
+    let signal = signal.or(signals.came());
     // A gate is of the whole time before: none may pass on a part of it.
     let partial = cut.or_else(|| gap.filter(|_| args.gates.any()));
     judged(
         &mut verdict,
         &gates,
+        &args.gates,
         partial.as_deref(),
-        args.gates.exit_zero,
-    );
-    auditing::save(&args.gates, &verdict)?;
+        signal,
+    )?;
     Ok((verdict, signal))
 }

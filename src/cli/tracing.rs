@@ -28,6 +28,8 @@ use std::time::Duration;
 pub struct Traced {
     /// What truly happened.
     pub trace: Trace,
+    /// How far from an activity a claim may lie.
+    pub tolerance: Duration,
     /// How the reading went.
     pub read: Read,
     /// The home.
@@ -95,6 +97,10 @@ pub fn trace(
     }
 
     let mut caveats = doubts(&read, capture.max_flows);
+    let tolerance = match &labels {
+        Some(labels) => detect.of_labels(labels),
+        None => detect.of_packets(),
+    };
     let (activities, source) = match &labels {
         Some(labels) => (
             labelled(
@@ -102,7 +108,7 @@ pub fn trace(
                 &claims,
                 |name| named(&inventory, name),
                 window,
-                detect.of_labels(),
+                tolerance,
                 &mut caveats,
             ),
             Source::Labels,
@@ -138,6 +144,7 @@ pub fn trace(
     let trace = trace.checked().map_err(|error| input(error.to_string()))?;
     Ok(Traced {
         trace,
+        tolerance,
         read,
         home,
         caveats,

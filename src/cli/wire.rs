@@ -4,6 +4,7 @@
 //! observation knows its flows by what the far end can be called; where the trace knows a flow of that name, its addresses
 //! and ports are written, and a tunnel, which has none, gets addresses set apart for documentation (RFC 5737, RFC 3849).
 
+use crate::activity::labels::TOLERANCE;
 use crate::capture::{LinkType, Writer};
 use crate::cli::exit::usage;
 use crate::cli::shaping::{tell, Ends};
@@ -20,6 +21,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 
 /// Packets written at most: 5 GB.
 const PACKETS_AT_MOST: u64 = 50_000_000;
@@ -73,21 +75,24 @@ pub fn write(
     Ok(count)
 }
 
-/// Writes the truth as `start,end,device,activity`, whole or not at all. Devices of a made-up home are called by their
+/// Writes the truth as `start,end,device,activity,tolerance_s`, whole or not at all: the last is how far from it a claim may lie, so
+/// that whoever reads it judges as was judged here. Devices of a made-up home are called by their
 /// addresses: nothing on the wire tells what they are.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn write_labels(path: &Path, trace: &Trace) -> anyhow::Result<()> {
+pub fn write_labels(path: &Path, trace: &Trace, tolerance: Duration) -> anyhow::Result<()> {
+    let tolerance = tolerance.as_secs_f64().to_string();
     write_whole(path, |out| {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(["start", "end", "device", "activity"])?;
+        csv.write_record(["start", "end", "device", "activity", TOLERANCE])?;
         for activity in &trace.activities {
             csv.write_record([
                 activity.span.start.to_string().as_str(),
                 activity.span.end.to_string().as_str(),
                 called(trace, activity.device).as_str(),
                 activity.label.as_str(),
+                tolerance.as_str(),
             ])?;
         }
         csv.flush()

@@ -87,6 +87,17 @@ pub enum SweepError {
     Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
+/// How far a sweep came that could be stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swept {
+    /// The curve, of the points that were finished.
+    pub curve: TradeOff,
+    /// How many points were finished.
+    pub done: usize,
+    /// How many there would have been.
+    pub of: usize,
+}
+
 /// Simulates all, and tells `progress` how many of how many parts are done, from any thread.
 ///
 /// The result is the same for any number of threads, and a point the same whatever others are asked for.
@@ -94,6 +105,19 @@ pub enum SweepError {
 /// # Errors
 /// A number out of its range, found before anything is computed; no threads.
 pub fn run(sweep: &Sweep, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<TradeOff, SweepError> {
+    run_until(sweep, progress, &|| false).map(|swept| swept.curve)
+}
+
+/// [`run`], which ends early once `stop` says so; it is asked before every trial, from any thread. Points of which a trial is
+/// missing are left out.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_until(
+    sweep: &Sweep,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Swept, SweepError> {
     check(sweep)?;
     let threads = sweep.jobs.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -112,10 +136,15 @@ pub fn run(sweep: &Sweep, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<TradeO
     let points = pool.install(|| {
         let points = parts
             .par_iter()
-            .map(|&(device, p, q)| part(sweep, device, p, q, &tick));
-        points.collect::<Vec<_>>().concat()
+            .map(|&(device, p, q)| part(sweep, device, p, q, &tick, stop));
+        let finished: Vec<Vec<Point>> = points.flatten().collect();
+        finished.concat()
     });
-    Ok(TradeOff {
+    let (done, of) = (
+        points.len(),
+        sweep.devices.len() * sweep.p.len() * sweep.q.len(),
+    );
+    let curve = TradeOff {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         seed: sweep.seed,
@@ -128,7 +157,8 @@ pub fn run(sweep: &Sweep, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<TradeO
             .collect(),
         points,
         caveats: caveats(sweep),
-    })
+    };
+    Ok(Swept { curve, done, of })
 }
 
 fn check(sweep: &Sweep) -> Result<(), SweepError> {
@@ -227,14 +257,15 @@ struct Trial {
     genuine: f64,
 }
 
-/// The points of one device and p.
+/// The points of one device and p; `None` where it was stopped before the last trial.
 fn part(
     sweep: &Sweep,
     device: &DeviceModel,
     p: Probability,
     q: &[Probability],
     tick: &(dyn Fn() + Sync),
-) -> Vec<Point> {
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Vec<Point>> {
     let habit = Habit::new(device, p);
     let ways: Vec<(Geometric, Habit)> = q
         .iter()
@@ -242,9 +273,12 @@ fn part(
         .collect();
     let period = period_nanos(device);
     // Each trial's results, q by q.
-    let trials: Vec<Vec<Trial>> = (0..sweep.trials)
+    let trials: Option<Vec<Vec<Trial>>> = (0..sweep.trials)
         .into_par_iter()
         .map(|trial| {
+            if stop() {
+                return None;
+            }
             let mut chance = stream(sweep.seed, &device.id, p, Stream::Activities, trial);
             let (uses, bytes) = habit.timeline(sweep.seconds, &mut chance);
             let of = q.iter().zip(&ways).map(|(&q, (draws, phantoms))| {
@@ -260,20 +294,19 @@ fn part(
             });
             let of = of.collect();
             tick();
-            of
+            Some(of)
         })
         .collect();
-    q.iter()
-        .enumerate()
-        .map(|(place, &q)| {
-            let of: Vec<Trial> = trials
-                .iter()
-                .filter_map(|trial| trial.get(place))
-                .copied()
-                .collect();
-            point(device, p, q, &of)
-        })
-        .collect()
+    let trials = trials?;
+    let points = q.iter().enumerate().map(|(place, &q)| {
+        let of: Vec<Trial> = trials
+            .iter()
+            .filter_map(|trial| trial.get(place))
+            .copied()
+            .collect();
+        point(device, p, q, &of)
+    });
+    Some(points.collect())
 }
 
 fn point(device: &DeviceModel, p: Probability, q: Probability, trials: &[Trial]) -> Point {
@@ -395,6 +428,20 @@ mod tests {
             .collect();
         assert_eq!(first[0], ("wemo", 0.0, 0.0));
         assert_eq!(first[3..], [("wemo", 0.0, 1.0), ("wemo", 0.01, 0.0)]);
+    }
+
+    #[test]
+    fn what_is_stopped_has_its_finished_points() {
+        let whole = result(&small(1));
+        let asked = AtomicU64::new(0);
+        // On one thread: 9 pairs of device and p, 12 trials each; the third is stopped in its fifth trial.
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 28;
+        let swept = run_until(&small(1), &|_, _| (), &stop).unwrap();
+        assert_eq!((swept.done, swept.of), (8, 36));
+        assert_eq!(swept.curve.points, whole.points[..8]);
+        assert_eq!(run_until(&small(2), &|_, _| (), &|| true).unwrap().done, 0);
+        let all = run_until(&small(2), &|_, _| (), &|| false).unwrap();
+        assert_eq!((all.done, all.of, all.curve), (36, 36, whole));
     }
 
     #[test]

@@ -9,6 +9,6 @@ pub mod list;
 pub mod long_runs;
 pub mod padding;
 
-pub use curve::{run, Sweep, SweepError};
+pub use curve::{run, run_until, Sweep, SweepError, Swept};
 pub use list::{parse_list, parse_probabilities};
 pub use padding::Rule;

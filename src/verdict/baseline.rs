@@ -269,7 +269,10 @@ fn leak_id(held: &Held<'_>, adversary: &str) -> String {
 
 /// What names a broken limit, whatever the numbers: stable from run to run.
 pub fn broken_id(gate: &Gate) -> String {
-    format!("{}/{}", gate.rule, gate.defense)
+    match &gate.device {
+        Some(device) => format!("{}/{}/{device}", gate.rule, gate.defense),
+        None => format!("{}/{}", gate.rule, gate.defense),
+    }
 }
 
 /// Whether a limit broke; a gate of the baseline is no limit.

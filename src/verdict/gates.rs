@@ -10,7 +10,7 @@ pub use super::limits::{
 };
 
 use super::baseline::{self, Saved};
-use super::held::{held, sound, Held};
+use super::held::{each_device, held, sound, Held};
 use super::passes::{unknown, within, Passes};
 use super::{Baseline, Gate, Outcome, Status, Verdict};
 use std::time::Duration;
@@ -40,6 +40,13 @@ pub fn judge(
                 .max_added_latency
                 .map(|latency| added_latency(held, passes, latency)),
         );
+    }
+    if limits.each_device {
+        let devices = each_device(&all, verdict);
+        for held in &devices {
+            let passes = Passes::of(held, &all, verdict, least, partial);
+            gates.extend(limits.max_confidence.map(|c| confidence(held, &passes, c)));
+        }
     }
     if all.is_empty() && (limits.any() || baseline.is_some()) {
         gates.push(nothing(limits));
@@ -109,12 +116,14 @@ fn nothing(limits: &Limits) -> Gate {
     Gate {
         rule: rule.to_owned(),
         defense: "none audited".to_owned(),
+        device: None,
         adversary: None,
         limit,
         observed: None,
         bound: None,
         status: Status::Inconclusive,
         says: "there is no result to hold against the limit; audit at least one defense".to_owned(),
+        line: None,
     }
 }
 
@@ -208,11 +217,10 @@ fn added_latency(held: &Held<'_>, passes: &Passes, limit: Duration) -> Gate {
         let says = passes.why_not();
         return Gate { says, ..gate };
     };
-    let p99 = row.added_latency_ms.p99;
-    if !p99.is_finite() {
+    let Some(p99) = row.added_latency_ms.p99.filter(|p99| p99.is_finite()) else {
         let says = "the added latency is no number; nothing can be told".to_owned();
         return Gate { says, ..gate };
-    }
+    };
     passes.grant(within(
         gate,
         p99,

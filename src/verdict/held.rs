@@ -1,4 +1,4 @@
-//! The rows a limit is held against: those of one defense, seen from one place, about all devices together.
+//! The rows a limit is held against: those of one defense, seen from one place, about all devices together, or about one.
 
 use super::{Interval, Outcome, Verdict};
 
@@ -12,7 +12,9 @@ pub struct Held<'a> {
     pub defense: &'a str,
     /// `inside` or `outside`.
     pub vantage: &'a str,
-    /// Its rows about all devices, in the order of the results: one an adversary.
+    /// The device; `None` for all together.
+    pub device: Option<&'a str>,
+    /// Its rows about that, in the order of the results: one an adversary.
     pub rows: Vec<&'a Outcome>,
 }
 
@@ -27,6 +29,7 @@ pub fn held(verdict: &Verdict) -> Vec<Held<'_>> {
             all.push(Held {
                 defense: &row.defense,
                 vantage: &row.vantage,
+                device: None,
                 rows: Vec::new(),
             });
             all.len() - 1
@@ -36,6 +39,30 @@ pub fn held(verdict: &Verdict) -> Vec<Held<'_>> {
         }
     }
     all
+}
+
+/// Every device that has rows, under every defense of `all`, which is what [`held`] gave.
+pub(super) fn each_device<'a>(all: &[Held<'a>], verdict: &'a Verdict) -> Vec<Held<'a>> {
+    let mut each: Vec<Held<'a>> = Vec::new();
+    for whole in all {
+        let begin = each.len();
+        let rows = verdict.results.iter();
+        let of_whole = rows.filter(|row| {
+            row.defense == whole.defense && row.vantage == whole.vantage && row.device != ALL
+        });
+        for row in of_whole {
+            let of_device = |held: &&mut Held<'_>| held.device == Some(row.device.as_str());
+            match each.iter_mut().skip(begin).find(of_device) {
+                Some(held) => held.rows.push(row),
+                None => each.push(Held {
+                    device: Some(&row.device),
+                    rows: vec![row],
+                    ..*whole
+                }),
+            }
+        }
+    }
+    each
 }
 
 impl<'a> Held<'a> {
@@ -65,9 +92,15 @@ impl<'a> Held<'a> {
         self.rows.iter().map(of).max().unwrap_or(0)
     }
 
-    /// Adversaries of the verdict that were not run against it.
+    /// Adversaries of the verdict that were not run against it. Of one device too, those that have no row about all together:
+    /// who tells days has none about a device.
     pub fn not_run<'v>(&self, verdict: &'v Verdict) -> Vec<&'v str> {
-        let run = |name: &&str| self.rows.iter().any(|row| row.adversary == *name);
+        let run = |name: &&str| {
+            verdict.results.iter().any(|row| {
+                let here = row.defense == self.defense && row.vantage == self.vantage;
+                here && row.device == ALL && row.adversary == *name
+            })
+        };
         let names = verdict.adversaries.iter().map(String::as_str);
         names.filter(|name| !run(name)).collect()
     }

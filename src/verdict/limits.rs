@@ -32,6 +32,7 @@ pub struct Limits {
     pub(super) max_overhead: Option<f64>,
     pub(super) max_added_latency: Option<Duration>,
     pub(super) min_activities: u64,
+    pub(super) each_device: bool,
 }
 
 /// A limit outside its range.
@@ -54,6 +55,7 @@ impl Default for Limits {
             max_overhead: None,
             max_added_latency: None,
             min_activities: MIN_ACTIVITIES,
+            each_device: false,
         }
     }
 }
@@ -83,6 +85,13 @@ impl Limits {
         }
         self.max_overhead = Some(overhead);
         Ok(self)
+    }
+
+    /// With the highest confidence held against every device by itself too, each of which then needs activities enough. What a
+    /// defense costs is of the home as a whole, and is held against its limits once.
+    pub fn with_each_device(mut self, each_device: bool) -> Self {
+        self.each_device = each_device;
+        self
     }
 
     /// With the longest delay allowed for 99 % of genuine packets, up to [`MOST_LATENCY`].

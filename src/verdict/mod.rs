@@ -46,23 +46,24 @@ pub struct Verdict {
     pub baseline: Option<Baseline>,
     /// `within limits`, `limit broken`, `inconclusive`, or `no limits set`.
     pub verdict: String,
-    /// What the program exits with.
+    /// What the program exits with; after a signal 128 and its number.
     pub exit_code: u8,
+    /// Checks that were not run; of `check`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
     /// Reasons to doubt a number, in words.
     pub caveats: Vec<String>,
 }
 
-/// Between the name of a check and the reason, in the caveat of one that could not be run.
-pub const NOT_RUN: &str = " could not be run: ";
-
-impl Verdict {
-    /// The caveats of checks that could not be run; none where the program ends as after a whole run.
-    pub fn not_run(&self) -> Vec<&str> {
-        let caveats = self.caveats.iter().map(String::as_str);
-        caveats
-            .filter(|text| self.command == "check" && self.exit_code > 1 && text.contains(NOT_RUN))
-            .collect()
-    }
+/// A check that was not run, so that nothing is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotRun {
+    /// Its name.
+    pub check: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Line of the file of checks at which it begins, from 1.
+    pub line: usize,
 }
 
 /// What was defended.
@@ -194,15 +195,16 @@ pub struct Overhead {
     pub gb_per_month: f64,
 }
 
-/// Added delay of genuine packets in milliseconds, the worst trial.
+/// Added delay of genuine packets in milliseconds, the worst trial; `None`, as by default, where nobody knows it, as of a wire
+/// that somebody else defended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Median.
-    pub p50: f64,
+    pub p50: Option<f64>,
     /// 99 % are no later.
-    pub p99: f64,
+    pub p99: Option<f64>,
     /// The latest.
-    pub max: f64,
+    pub max: Option<f64>,
 }
 
 /// Equations 1 and 2 of the paper.
@@ -214,15 +216,6 @@ pub struct Theory {
     pub overhead: Option<f64>,
 }
 
-impl Latency {
-    /// Not known, as of a wire that somebody else defended: no numbers, `null` in JSON.
-    pub const UNKNOWN: Self = Self {
-        p50: f64::NAN,
-        p99: f64::NAN,
-        max: f64::NAN,
-    };
-}
-
 /// A limit and how it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gate {
@@ -230,6 +223,9 @@ pub struct Gate {
     pub rule: String,
     /// Which defense.
     pub defense: String,
+    /// Which device by itself; absent where all are judged together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Which adversary, where it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adversary: Option<String>,
@@ -243,6 +239,9 @@ pub struct Gate {
     pub status: Status,
     /// What was found and what to try, in words.
     pub says: String,
+    /// Line of the file of checks at which the check with this limit begins, from 1; of `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
 }
 
 /// How a limit was kept.

@@ -6,6 +6,7 @@ use super::{Gate, Status, Verdict};
 /// Whether gates of one defense may pass, and if not, why.
 pub(super) struct Passes {
     label: String,
+    device: Option<String>,
     why_not: Option<String>,
     activities: u64,
     enough: bool,
@@ -24,7 +25,10 @@ impl Passes {
         let activities = held.activities();
         let enough = activities >= least;
         let why_not = if held.rows.is_empty() {
-            Some("no result about all devices together".to_owned())
+            Some(match partial {
+                Some(why) => format!("the result is partial: {why}"),
+                None => "no result about all devices together".to_owned(),
+            })
         } else if let Some(why) = partial {
             Some(format!("the result is partial: {why}"))
         } else if !enough {
@@ -42,6 +46,7 @@ impl Passes {
         let not_run = held.not_run(verdict).into_iter();
         Self {
             label: held.label(all),
+            device: held.device.map(str::to_owned),
             why_not,
             activities,
             enough,
@@ -115,12 +120,14 @@ pub(super) fn unknown(rule: &str, passes: &Passes, limit: f64) -> Gate {
     Gate {
         rule: rule.to_owned(),
         defense: passes.label.clone(),
+        device: passes.device.clone(),
         adversary: None,
         limit,
         observed: None,
         bound: None,
         status: Status::Inconclusive,
         says: String::new(),
+        line: None,
     }
 }
 

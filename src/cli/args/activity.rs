@@ -2,9 +2,9 @@
 
 use super::values::{bins_from, duration, positive, sigma};
 use crate::activity::claim::{Shape, Side};
+use crate::activity::labels::{told_tolerance, Label};
 use crate::activity::parameters::{BaselineKind, Parameters, ParametersError};
 use crate::flow::observer::BinsFrom;
-use crate::trace::Source;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub struct DetectArgs {
     /// Truth to hold the claims against: CSV of start,end,device,activity
     #[arg(long, value_name = "CSV", value_hint = ValueHint::FilePath)]
     pub labels: Option<PathBuf>,
-    /// How far from the truth a claim may lie [default: 60s of labels, which are written down by people; 1s of a made-up home
-    /// or of infer's own claims]
+    /// How far from the truth a claim may lie [default: what the labels say in a column tolerance_s; else 60s of labels, which
+    /// are written down by people; 1s of a made-up home or of infer's own claims]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub tolerance: Option<Duration>,
 }
@@ -46,17 +46,15 @@ const NEAR_LABELS: Duration = Duration::from_secs(60);
 const NEAR_PACKETS: Duration = Duration::from_secs(1);
 
 impl DetectArgs {
-    /// How far from a label a claim may lie.
-    pub fn of_labels(&self) -> Duration {
-        self.tolerance.unwrap_or(NEAR_LABELS)
+    /// How far from these labels a claim may lie.
+    pub fn of_labels(&self, labels: &[Label]) -> Duration {
+        let told = self.tolerance.or_else(|| told_tolerance(labels));
+        told.unwrap_or(NEAR_LABELS)
     }
 
-    /// How far from an activity of such a truth a claim may lie.
-    pub fn of_truth(&self, source: Source) -> Duration {
-        match source {
-            Source::Labels => self.of_labels(),
-            Source::Inferred | Source::Generated => self.tolerance.unwrap_or(NEAR_PACKETS),
-        }
+    /// How far from an activity that is known to the packet a claim may lie.
+    pub fn of_packets(&self) -> Duration {
+        self.tolerance.unwrap_or(NEAR_PACKETS)
     }
 
     /// The detector's parameters.

@@ -32,6 +32,9 @@ pub struct GateArgs {
     /// Genuine activities a gate needs to pass
     #[arg(long, value_name = "N", default_value_t = crate::verdict::limits::MIN_ACTIVITIES, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub min_activities: u64,
+    /// Hold --max-confidence against each device by itself too; one with fewer activities than --min-activities is inconclusive
+    #[arg(long, requires = "max_confidence")]
+    pub each_device: bool,
     /// An earlier run to compare with: what got worse breaks the gate
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub baseline: Option<PathBuf>,
@@ -72,6 +75,7 @@ impl GateArgs {
                 .map_err(|e| e.to_string())?;
         }
         limits
+            .with_each_device(self.each_device)
             .with_min_activities(self.min_activities)
             .map_err(|e| e.to_string())
     }

@@ -16,7 +16,10 @@ A file of one check; its words are those of defend (or, with command = \"score\"
   max-confidence = 0.3
   max-overhead = 5.0
 
-Exit status: the worst of all checks.";
+A check wants a limit: one that can never fail is a mistake, and refused, unless it says limits = \"none\", as one that is
+there for its reports alone.
+
+Exit status: the worst of all checks; 130 or 143 after a signal: checks that had ended are reported, the others are not run.";
 
 /// Where the checks are
 #[derive(Clone, Debug, Args)]

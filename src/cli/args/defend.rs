@@ -5,7 +5,7 @@ use super::audit::{AdversaryArgs, GateArgs};
 use super::capture::CaptureArgs;
 use super::defense::DefenseArgs;
 use super::output::VerdictOutputArgs;
-use super::values::long;
+use super::values::{long, unknown};
 use crate::model::HomeModel;
 use crate::units::Probability;
 use clap::{Args, ValueHint};
@@ -22,7 +22,8 @@ Examples:
   stp-audit defend home.pcapng --mode stp --trials 1 -w shaped.pcapng --labels-out truth.csv
 
 Exit status: 0 within limits, or none set; 1 a limit or baseline broken; 2 usage; 3 unreadable input or no usable packet;
-4 environment; 5 inconclusive: an interval straddles a limit, too few activities, a truncated input.";
+4 environment; 5 inconclusive: an interval straddles a limit, too few activities, a truncated input; 130 or 143 after
+SIGINT or SIGTERM: the trials that were run are reported, and no gate passes on them. A second signal ends at once.";
 
 /// A trace, defenses, adversaries, limits
 #[derive(Clone, Debug, Args)]
@@ -60,7 +61,7 @@ pub struct DefendArgs {
     /// Write what the wire shows in the first trial of the one defense as pcapng
     #[arg(long, short = 'w', value_name = "PCAPNG", value_hint = ValueHint::FilePath)]
     pub write: Option<PathBuf>,
-    /// Write the truth beside it: CSV of start,end,device,activity
+    /// Write the truth beside it: CSV of start,end,device,activity,tolerance_s
     #[arg(long, value_name = "CSV", value_hint = ValueHint::FilePath)]
     pub labels_out: Option<PathBuf>,
 }
@@ -105,7 +106,7 @@ fn example(text: &str) -> Result<String, String> {
         Some(home) => Ok(home.id.clone()),
         None => {
             let known: Vec<&str> = homes.iter().map(|home| home.id.as_str()).collect();
-            Err(format!("there are {}", known.join(", ")))
+            Err(unknown(text, &known))
         }
     }
 }

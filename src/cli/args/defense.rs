@@ -140,7 +140,7 @@ fn decision(text: &str) -> Result<String, String> {
     let names: Vec<&str> = DECISIONS.iter().map(|row| row.name).collect();
     match crate::stp::find(text) {
         Some(row) => Ok(row.name.to_owned()),
-        None => Err(format!("there is {}", names.join(", "))),
+        None => Err(super::values::unknown(text, &names)),
     }
 }
 

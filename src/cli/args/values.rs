@@ -1,5 +1,6 @@
 //! How single values are read from what was typed; each refusal says what is allowed.
 
+use crate::cli::nearest::nearest;
 use crate::flow::home::Vantage;
 use crate::flow::observer::BinsFrom;
 use crate::model::DeviceModel;
@@ -149,8 +150,21 @@ pub(super) fn one_of<T: Copy>(text: &str, all: &[(&str, T)]) -> Result<T, String
     let found = all.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, one)| *one).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        format!("there are {}", listed(&names))
+        unknown(text, &names)
     })
+}
+
+/// What there is, and which of it somebody may have meant.
+pub(super) fn unknown(typed: &str, names: &[&str]) -> String {
+    let near = nearest(typed, names.iter().copied());
+    match near.is_empty() {
+        true => format!("there are {}", listed(names)),
+        false => format!(
+            "did you mean {}? there are {}",
+            near.join(" or "),
+            listed(names)
+        ),
+    }
 }
 
 /// `a, b and c`.
@@ -237,7 +251,7 @@ pub(super) fn defense(text: &str) -> Result<DefenseChoice, String> {
         _ => {
             let names = defense::DEFENSES.iter().map(|row| row.name);
             let names: Vec<&str> = names.chain(["all"]).collect();
-            Err(format!("there are {}", listed(&names)))
+            Err(unknown(&text, &names))
         }
     }
 }
@@ -259,7 +273,7 @@ pub(super) fn adversary(text: &str) -> Result<AdversaryChoice, String> {
         _ => {
             let names = adversary::ADVERSARIES.iter().map(|row| row.name);
             let names: Vec<&str> = names.chain(["all"]).collect();
-            Err(format!("there are {}", listed(&names)))
+            Err(unknown(&text, &names))
         }
     }
 }
@@ -272,7 +286,7 @@ pub(super) fn published(text: &str) -> Result<String, String> {
         Some(model) => Ok(model.id.clone()),
         None => {
             let ids: Vec<&str> = known.iter().map(|model| model.id.as_str()).collect();
-            Err(format!("there are {}", listed(&ids)))
+            Err(unknown(&text, &ids))
         }
     }
 }
@@ -343,6 +357,15 @@ mod tests {
     fn lists_of_names_are_told() {
         let said = one_of("x", &[("a", 1), ("b", 2), ("c", 3)]).unwrap_err();
         assert_eq!(said, "there are a, b and c");
+        let said = defense("spt").err().unwrap_or_default();
+        assert!(
+            said.starts_with("did you mean stp? there are none"),
+            "{said}"
+        );
+        let said = adversary("treshold").err().unwrap_or_default();
+        assert!(said.starts_with("did you mean threshold? "), "{said}");
+        let said = one_of("phantm", &[("phantom", 1), ("paper", 2)]).unwrap_err();
+        assert_eq!(said, "did you mean phantom? there are phantom and paper");
         assert!(defense("nothing").unwrap_err().contains("stp and all"));
         assert!(adversary("nobody")
             .unwrap_err()

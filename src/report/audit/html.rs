@@ -1,7 +1,7 @@
 //! A verdict as one page of HTML with its pictures: the table, the rates of each device before and after, the curve.
 
 use super::page::Page;
-use super::rows::{cells, number, status, together, HEADINGS};
+use super::rows::{cells, gate_of, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::{decimals, line};
 use crate::report::page::{fill, inline};
@@ -20,7 +20,7 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
         context! {
             status => status(verdict, gate),
             rule => line(&gate.rule),
-            defense => line(&gate.defense),
+            defense => gate_of(gate),
             limit => decimals(gate.limit, 3),
             observed => number(gate.observed, 3),
             bound => number(gate.bound, 3),

@@ -1,9 +1,10 @@
 //! A verdict as events, one JSON object a line, for tools that read line by line.
 //!
-//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `caveat`..., `verdict`. An event's fields are those of
+//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `not_run`..., `caveat`...,
+//! `verdict`. An event's fields are those of
 //! the JSON document.
 
-use crate::verdict::{Baseline, Gate, Home, Outcome, Verdict};
+use crate::verdict::{Baseline, Gate, Home, NotRun, Outcome, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ enum Event<'a> {
     Result(&'a Outcome),
     Gate(&'a Gate),
     Baseline(&'a Baseline),
+    NotRun(&'a NotRun),
     Caveat {
         text: &'a str,
     },
@@ -51,6 +53,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         baseline,
         verdict,
         exit_code,
+        not_run,
         caveats,
     } = verdict;
     let mut tell = |event: Event<'_>| {
@@ -75,6 +78,9 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(baseline) = baseline {
         tell(Event::Baseline(baseline))?;
+    }
+    for check in not_run {
+        tell(Event::NotRun(check))?;
     }
     for text in caveats {
         tell(Event::Caveat { text })?;

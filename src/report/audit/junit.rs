@@ -5,12 +5,12 @@
 //! broke in the baseline too, and is accepted by it, is a skip: it must not fail a run that exits with 0. A defense's own case
 //! says what was found and is in error where nothing was, so that a run without limits has its results in the report too.
 
-use super::rows::{cells, HEADINGS};
+use super::rows::{cells, gate_of, HEADINGS};
 use super::summary;
 use crate::report::human::line;
 use crate::verdict::gates::accepted;
 use crate::verdict::held::held;
-use crate::verdict::{Status, Verdict, NOT_RUN};
+use crate::verdict::{Status, Verdict};
 use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
@@ -19,7 +19,7 @@ use std::io::{self, Write};
 /// Writes the report. It has no times and no clock: the same verdict gives the same bytes.
 pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let mut report = Report::new("stp-audit");
-    if !verdict.not_run().is_empty() {
+    if !verdict.not_run.is_empty() {
         report.add_test_suite(not_run(verdict));
     }
     report.add_test_suite(gates(verdict));
@@ -32,11 +32,10 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
 /// An error for each check that could not be run.
 fn not_run(verdict: &Verdict) -> TestSuite {
     let mut suite = TestSuite::new("checks");
-    for text in verdict.not_run() {
-        let (name, reason) = text.split_once(NOT_RUN).unwrap_or((text, text));
+    for check in &verdict.not_run {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_type("not run").set_message(line(reason));
-        let mut case = TestCase::new(line(name), status);
+        status.set_type("not run").set_message(line(&check.reason));
+        let mut case = TestCase::new(line(&check.check), status);
         case.set_classname("stp-audit.checks");
         suite.add_test_case(case);
     }
@@ -75,7 +74,7 @@ fn gates(verdict: &Verdict) -> TestSuite {
             Status::Fail => of(NonSuccessKind::Failure, "limit broken"),
             Status::Inconclusive => of(NonSuccessKind::Error, "inconclusive"),
         };
-        let name = format!("{} of {}", line(&gate.rule), line(&gate.defense));
+        let name = format!("{} of {}", line(&gate.rule), gate_of(gate));
         let mut case = TestCase::new(name, status);
         case.set_classname("stp-audit.gates");
         case.set_system_out(says.clone());

@@ -1,6 +1,6 @@
 //! A verdict as Markdown, short enough for the step summary of a CI run: the verdict first, then gates, then results.
 
-use super::rows::{cells, number, status, together, HEADINGS};
+use super::rows::{cells, gate_of, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::decimals;
 use crate::report::markdown::{escape, table};
@@ -22,7 +22,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             vec![
                 format!("**{}**", status(verdict, gate)),
                 escape(&gate.rule),
-                escape(&gate.defense),
+                escape(&gate_of(gate)),
                 decimals(gate.limit, 3),
                 number(gate.observed, 3),
                 number(gate.bound, 3),

@@ -240,7 +240,11 @@ mod tests {
         verdict.command = "check".into();
         verdict.exit_code = 3;
         verdict.verdict = "inconclusive".into();
-        verdict.caveats = vec!["evening could not be run: nope.pcap: no such file".into()];
+        verdict.not_run = vec![crate::verdict::NotRun {
+            check: "evening".into(),
+            reason: "nope.pcap: no such file".into(),
+            line: 7,
+        }];
         verdict
             .parameters
             .insert("config".into(), serde_json::json!("sub/gate.toml"));
@@ -256,6 +260,8 @@ mod tests {
         assert_eq!(invocation["executionSuccessful"], false);
         let told = &invocation["toolExecutionNotifications"][0]["message"]["text"];
         assert!(told.as_str().unwrap().contains("nope.pcap"), "{told}");
+        let place = "/toolExecutionNotifications/0/locations/0/physicalLocation/region/startLine";
+        assert_eq!(invocation.pointer(place), Some(&serde_json::json!(7)));
         for format in [Format::Table, Format::Md] {
             let text = text(&verdict, format);
             assert!(text.contains("Could not be run: 1 check"), "{text}");

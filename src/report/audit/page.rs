@@ -45,6 +45,7 @@ pub(super) fn cleaned(verdict: &Verdict) -> Verdict {
         let top = &mut row.precision_at;
         let c_min = &mut row.c_min;
         let cost = &mut row.overhead;
+        let delay = &mut row.added_latency_ms;
         for number in [
             &mut row.recall,
             &mut row.activities_per_period,
@@ -58,6 +59,9 @@ pub(super) fn cleaned(verdict: &Verdict) -> Verdict {
             &mut cost.ratio,
             &mut cost.low,
             &mut cost.high,
+            &mut delay.p50,
+            &mut delay.p99,
+            &mut delay.max,
         ] {
             finite(number);
         }

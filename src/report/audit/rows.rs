@@ -53,10 +53,9 @@ pub fn cells(row: &Outcome) -> [String; HEADINGS.len()] {
         percent(row.recall, MISSING),
         number(row.overhead.ratio, 2),
         decimals(row.overhead.gb_per_month, 2),
-        match row.added_latency_ms.p99.is_finite() {
-            true => format!("{} ms", decimals(row.added_latency_ms.p99, 1)),
-            false => MISSING.to_owned(),
-        },
+        row.added_latency_ms
+            .p99
+            .map_or(MISSING.to_owned(), |p99| format!("{} ms", decimals(p99, 1))),
         top,
         number(row.activities_per_period, 3),
         theory,
@@ -93,6 +92,14 @@ pub fn interval(c: Interval) -> String {
 /// A number, or a dash.
 pub fn number(number: Option<f64>, places: usize) -> String {
     number.map_or(MISSING.to_owned(), |number| decimals(number, places))
+}
+
+/// What a gate is about: a defense, and the device where it is about one by itself.
+pub fn gate_of(gate: &Gate) -> String {
+    match &gate.device {
+        Some(device) => format!("{}, device {}", line(&gate.defense), line(device)),
+        None => line(&gate.defense),
+    }
 }
 
 /// The word for a gate's status: `known` where it broke in the baseline as well and is accepted by it.

@@ -43,7 +43,11 @@ pub fn row(defense: &str, adversary: &str, claims: u64, correct: u64) -> Outcome
             gb_per_month: 1.234_5,
             ..Overhead::default()
         },
-        added_latency_ms: Latency::default(),
+        added_latency_ms: Latency {
+            p50: Some(0.0),
+            p99: Some(0.0),
+            max: Some(0.0),
+        },
         theory: None,
         broken: Vec::new(),
     }
@@ -105,9 +109,9 @@ pub fn unjudged() -> Verdict {
             ..row.overhead.clone()
         };
         row.added_latency_ms = Latency {
-            p50: 12.0,
-            p99: 180.5,
-            max: 400.25,
+            p50: Some(12.0),
+            p99: Some(180.5),
+            max: Some(400.25),
         };
         row.theory = Some(Theory {
             confidence: Some(0.5025),
@@ -145,6 +149,7 @@ pub fn unjudged() -> Verdict {
         baseline: None,
         verdict: String::new(),
         exit_code: 0,
+        not_run: Vec::new(),
         caveats: vec!["the clock ran backwards 2 times".into()],
     }
 }
@@ -169,7 +174,7 @@ pub fn hostile() -> Verdict {
     row.recall = Some(f64::NAN);
     row.overhead.ratio = Some(f64::INFINITY);
     row.overhead.gb_per_month = f64::NAN;
-    row.added_latency_ms.p99 = f64::NAN;
+    row.added_latency_ms.p99 = Some(f64::NAN);
     row.precision_at.top_1_percent = Some(f64::NAN);
     if let Some(c) = &mut row.confidence {
         c.high = f64::NAN;

@@ -2,12 +2,14 @@
 //! pass.
 //!
 //! Gates that passed are left out: some readers show every result as an alert. Locations are relative to the repository: the
-//! first input that is named by a relative path within it, or `stp-audit.toml`, which says what is checked. Fingerprints
-//! are made of rule, defense and adversary alone, so that a finding stays the same one when its numbers move.
+//! first input that is named by a relative path within it, or the `[[check]]` of `stp-audit.toml` that sets the limit. Fingerprints
+//! are made of rule, defense, adversary and device alone, so that a finding stays the same one when its numbers move, or the
+//! file of checks.
 
+use super::rows::gate_of;
 use crate::report::human::line;
 use crate::verdict::gates::{accepted, RULES};
-use crate::verdict::{Gate, Status, Verdict};
+use crate::verdict::{Gate, NotRun, Status, Verdict};
 use serde_sarif::sarif::{
     ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
     PhysicalLocation, PropertyBag, Region, ReportingDescriptor, Result as Finding, ResultLevel,
@@ -43,16 +45,18 @@ fn log(verdict: &Verdict) -> Sarif {
         .filter(|gate| gate.status != Status::Pass)
         .map(|gate| finding(gate, verdict))
         .collect();
-    let not_run = verdict.not_run();
+    let not_run = &verdict.not_run;
     let mut invocation = Invocation::builder()
         .execution_successful(not_run.is_empty())
         .exit_code(i64::from(verdict.exit_code))
         .exit_code_description(line(&verdict.verdict))
         .build();
     if !not_run.is_empty() {
-        let told = |text: &&str| {
+        let told = |check: &NotRun| {
+            let text = format!("{} was not run: {}", check.check, check.reason);
             Notification::builder()
-                .message(Message::builder().text(plain(text)).build())
+                .message(Message::builder().text(plain(&text)).build())
+                .locations(vec![location(verdict, Some(check.line))])
                 .build()
         };
         invocation.tool_execution_notifications = Some(not_run.iter().map(told).collect());
@@ -94,25 +98,19 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
         Status::Fail => (ResultLevel::Error, "broken"),
         Status::Inconclusive | Status::Pass => (ResultLevel::Warning, "inconclusive"),
     };
-    let text = format!("{}: {} is {word}: {}", gate.defense, gate.rule, gate.says);
-    let place = PhysicalLocation::builder()
-        .artifact_location(
-            ArtifactLocation::builder()
-                .uri(artifact(verdict))
-                .uri_base_id("%SRCROOT%")
-                .build(),
-        )
-        .region(Region::builder().start_line(1_i64).build())
-        .build();
+    let text = format!("{}: {} is {word}: {}", gate_of(gate), gate.rule, gate.says);
+    let mut parts = vec![gate.rule.as_str(), &gate.defense, adversary];
+    // Of all devices together as it ever was, so that findings of earlier runs are known again.
+    parts.extend(gate.device.as_deref());
     let index = RULES.iter().position(|(id, _)| *id == gate.rule);
     let mut finding = Finding::builder()
         .rule_id(gate.rule.as_str())
         .level(level)
         .message(Message::builder().text(plain(&text)).build())
-        .locations(vec![Location::builder().physical_location(place).build()])
+        .locations(vec![location(verdict, gate.line)])
         .partial_fingerprints(BTreeMap::from([(
             FINGERPRINT.to_owned(),
-            fingerprint(&[&gate.rule, &gate.defense, adversary]),
+            fingerprint(&parts),
         )]))
         .build();
     // Either all results of a run say it, or none (section 3.27.24).
@@ -122,6 +120,21 @@ fn finding(gate: &Gate, verdict: &Verdict) -> Finding {
     });
     finding.rule_index = index.and_then(|index| i64::try_from(index).ok());
     finding
+}
+
+/// A line of the artifact; the first where none is known, as of a capture, which has none.
+fn location(verdict: &Verdict, line: Option<usize>) -> Location {
+    let line = line.and_then(|line| i64::try_from(line).ok()).unwrap_or(1);
+    let place = PhysicalLocation::builder()
+        .artifact_location(
+            ArtifactLocation::builder()
+                .uri(artifact(verdict))
+                .uri_base_id("%SRCROOT%")
+                .build(),
+        )
+        .region(Region::builder().start_line(line).build())
+        .build();
+    Location::builder().physical_location(place).build()
 }
 
 /// Seed and parameters, of the audit and of each defense.

@@ -1,10 +1,10 @@
 //! What is said of a verdict in words, the same in every format that people read. Plain lines, not yet escaped for any.
 
-use super::rows;
+use super::rows::{self, gate_of};
 use crate::report::human::{self, bytes, counted, decimals, line, listed};
 use crate::verdict::{Outcome, Verdict};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of what does not work any more that are listed.
 const BROKEN: usize = 6;
@@ -14,7 +14,7 @@ const FINDINGS: usize = 20;
 /// What was audited, in parts.
 pub fn headline(verdict: &Verdict) -> Vec<String> {
     let home = &verdict.home;
-    if verdict.results.is_empty() && !verdict.not_run().is_empty() {
+    if verdict.results.is_empty() && !verdict.not_run.is_empty() {
         return vec![
             "nothing was audited".to_owned(),
             format!("seed {}", verdict.seed),
@@ -104,28 +104,41 @@ pub fn broken(verdict: &Verdict) -> Vec<String> {
         .collect()
 }
 
-/// What steered the audit and each defense, a line each.
+/// What steered the audit and each defense: a line for what is the same of all devices, then a line a device.
 pub fn parameters(verdict: &Verdict) -> Vec<String> {
-    let told = |name: &str, map: &std::collections::BTreeMap<String, serde_json::Value>| {
-        let pairs = map.iter();
-        let pairs = pairs.map(|(name, value)| format!("{} {}", line(name), line(&short(value))));
-        let pairs: Vec<String> = pairs.collect();
-        format!("{name}: {}.", pairs.join(", "))
-    };
-    let mut lines = Vec::new();
-    if !verdict.parameters.is_empty() {
-        lines.push(told(&line(&verdict.command), &verdict.parameters));
-    }
+    let mut lines = told(&line(&verdict.command), &verdict.parameters);
     let mut seen = BTreeSet::new();
-    for row in verdict
-        .results
-        .iter()
-        .filter(|row| !row.parameters.is_empty())
-    {
-        let text = told(&line(&row.defense), &row.parameters);
-        if seen.insert(text.clone()) {
-            lines.push(text);
+    for row in &verdict.results {
+        for text in told(&line(&row.defense), &row.parameters) {
+            if seen.insert(text.clone()) {
+                lines.push(text);
+            }
         }
+    }
+    lines
+}
+
+/// Parameters of one name: first those that have one value, then, for each device (or check), those that differ.
+fn told(name: &str, parameters: &BTreeMap<String, Value>) -> Vec<String> {
+    let mut same = Vec::new();
+    let mut each: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (parameter, value) in parameters {
+        match value {
+            Value::Object(of) => {
+                for (device, value) in of {
+                    let pair = format!("{} {}", line(parameter), line(&short(value)));
+                    each.entry(device).or_default().push(pair);
+                }
+            }
+            value => same.push(format!("{} {}", line(parameter), line(&short(value)))),
+        }
+    }
+    let mut lines = Vec::new();
+    if !same.is_empty() {
+        lines.push(format!("{name}: {}.", same.join(", ")));
+    }
+    for (device, pairs) in each {
+        lines.push(format!("{name}, {}: {}.", line(device), pairs.join(", ")));
     }
     lines
 }
@@ -192,18 +205,19 @@ pub fn failing_lines(verdict: &Verdict) -> Vec<String> {
         let gates = gates.filter(|gate| rows::status(verdict, gate) == status);
         gates
             .map(|gate| {
-                let text = format!("{word}: {}: {}: {}", gate.rule, gate.defense, gate.says);
+                let text = format!("{word}: {}: {}: {}", gate.rule, gate_of(gate), gate.says);
                 line(&text)
             })
             .collect::<Vec<String>>()
     };
-    let not_run = verdict.not_run().into_iter().map(line);
+    let not_run = verdict.not_run.iter();
+    let not_run = not_run.map(|check| line(&format!("not run: {}: {}", check.check, check.reason)));
     not_run.chain(words.into_iter().flat_map(told)).collect()
 }
 
 /// The last line.
 pub fn closing(verdict: &Verdict) -> String {
-    let not_run = match verdict.not_run().len() {
+    let not_run = match verdict.not_run.len() {
         0 => String::new(),
         checks => format!("Could not be run: {}. ", counted(checks as u64, "check")),
     };

@@ -1,16 +1,20 @@
 //! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
 
-use super::rows::{cells, number, status, together};
+use super::rows::{cells, gate_of, number, status, together};
 use super::summary;
 use crate::report::columns::{Align, Columns};
 use crate::report::human::{decimals, line, MISSING};
 use crate::report::style::{Paint, Style};
 use crate::verdict::{Status, Verdict};
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Before the defense of the rows that limits are held against.
 const MARK: &str = "* ";
 const NO_MARK: &str = "  ";
+
+/// Longest line of parameters, whatever the terminal.
+const READABLE: usize = 100;
 
 /// Writes the table.
 pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -35,8 +39,13 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     for text in &verdict.caveats {
         tell(Paint::Doubt, &line(text))?;
     }
+    let width = style
+        .width
+        .map_or(READABLE, |width| usize::from(width).min(READABLE));
     for text in summary::parameters(verdict) {
-        tell(Paint::Faint, &text)?;
+        for part in wrapped(&text, width) {
+            tell(Paint::Faint, &part)?;
+        }
     }
     gates(verdict, style, out)?;
     for text in summary::baseline(verdict) {
@@ -86,6 +95,24 @@ fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<(
     columns.write(style, out)
 }
 
+/// A text in lines of so many characters, cut at blanks; those after the first are set in.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut last = String::new();
+    for (place, word) in text.split(' ').enumerate() {
+        if place == 0 {
+            last.push_str(word);
+        } else if last.width() + 1 + word.width() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(std::mem::replace(&mut last, format!("    {word}")));
+        }
+    }
+    lines.push(last);
+    lines
+}
+
 fn gates(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if verdict.gates.is_empty() {
         return Ok(());
@@ -114,7 +141,7 @@ fn gates(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()>
             vec![
                 status(verdict, gate).to_owned(),
                 line(&gate.rule),
-                line(&gate.defense),
+                gate_of(gate),
                 limit,
                 number(gate.observed, 3),
                 number(gate.bound, 3),
@@ -124,4 +151,21 @@ fn gates(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()>
     }
     columns.spare(&["BOUND", "OBSERVED", "LIMIT"]);
     columns.write(style, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn long_lines_are_wrapped_at_blanks() {
+        assert_eq!(wrapped("stp: q 0.1, p 0.2.", 80), ["stp: q 0.1, p 0.2."]);
+        assert_eq!(
+            wrapped("stp: q 0.1, p 0.2.", 11),
+            ["stp: q 0.1,", "    p 0.2."]
+        );
+        // A word longer than a line stands alone.
+        assert_eq!(wrapped("a bbbbbbbb c", 6), ["a", "    bbbbbbbb", "    c"]);
+        assert_eq!(wrapped("", 6), [""]);
+    }
 }

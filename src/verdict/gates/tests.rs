@@ -40,7 +40,7 @@ fn row(defense: &str, adversary: &str, confidence: Option<Interval>) -> Outcome 
             ..Overhead::default()
         },
         added_latency_ms: Latency {
-            p99: 180.5,
+            p99: Some(180.5),
             ..Latency::default()
         },
         theory: None,
@@ -71,6 +71,7 @@ fn verdict(results: Vec<Outcome>) -> Verdict {
         baseline: None,
         verdict: String::new(),
         exit_code: 99,
+        not_run: Vec::new(),
         caveats: Vec::new(),
     }
 }
@@ -332,7 +333,7 @@ fn overhead_is_held_by_its_interval_and_latency_by_its_99_percent() {
 
     let latency = |p99: f64, millis| {
         let mut rows = one(None);
-        rows[0].added_latency_ms.p99 = p99;
+        rows[0].added_latency_ms.p99 = Some(p99);
         let limit = Duration::from_millis(millis);
         let limits = Limits::default().with_max_added_latency(limit).unwrap();
         judged(rows, &limits).gates[0].status
@@ -522,4 +523,93 @@ fn the_same_again_is_no_news_and_worse_is() {
         .caveats
         .iter()
         .any(|text| text.ends_with("not run now: stp")));
+}
+
+#[test]
+fn each_device_is_held_by_itself() {
+    let of = |device: &str, activities, confidence| Outcome {
+        device: device.into(),
+        activities,
+        ..row("stp", "a", confidence)
+    };
+    let mut rows = one(share(0.3, 0.35, 0.4));
+    // Ten trials: twenty uses of the plug, forty of the camera, four of the bell; nobody claims the lamp.
+    rows.push(of("plug", 200, share(0.2, 0.25, 0.3)));
+    rows.push(of("camera", 400, share(0.7, 0.8, 0.9)));
+    rows.push(of("bell", 40, share(0.1, 0.2, 0.3)));
+    rows.push(of("lamp", 100, None));
+    for other in ["plug", "camera", "bell", "lamp"] {
+        rows.push(Outcome {
+            adversary: "b".into(),
+            ..of(other, 100, None)
+        });
+    }
+    for row in &mut rows {
+        row.activities = if row.device == "bell" {
+            40
+        } else {
+            row.activities
+        };
+    }
+    assert_eq!(judged(rows.clone(), &at_most(0.5)).exit_code, 0);
+    let found = judged(rows.clone(), &at_most(0.5).with_each_device(true));
+    let told: Vec<(Option<&str>, Status)> = found
+        .gates
+        .iter()
+        .map(|gate| (gate.device.as_deref(), gate.status))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, Status::Pass),
+            (Some("plug"), Status::Pass),
+            (Some("camera"), Status::Fail),
+            (Some("bell"), Status::Inconclusive),
+            (Some("lamp"), Status::Pass),
+        ]
+    );
+    assert_eq!(found.exit_code, 1);
+    assert!(found.gates[3]
+        .says
+        .contains("4 genuine activities are too few"));
+    // What a defense costs is of the home, and held once.
+    let limits = at_most(1.0).with_max_overhead(5.0).unwrap();
+    let costs = judged(rows.clone(), &limits.with_each_device(true));
+    let costs = costs.gates.iter().filter(|gate| gate.rule == MAX_OVERHEAD);
+    assert_eq!(costs.count(), 1);
+    // Nothing passes on a part.
+    let mut part = verdict(rows.clone());
+    judge(
+        &mut part,
+        &at_most(0.95).with_each_device(true),
+        None,
+        Some("stopped"),
+    );
+    assert!(part
+        .gates
+        .iter()
+        .all(|gate| gate.status == Status::Inconclusive));
+    // A broken one is known again by its device.
+    let saved = Saved::of(&found).text().unwrap();
+    let saved = Saved::parse(saved.as_bytes(), "baseline.json").unwrap();
+    let mut again = verdict(rows);
+    judge(
+        &mut again,
+        &at_most(0.5).with_each_device(true),
+        Some(&saved),
+        None,
+    );
+    let persistent = &again.baseline.as_ref().unwrap().persistent;
+    assert!(
+        persistent.contains(&"max-confidence/stp/camera".to_owned()),
+        "{persistent:?}"
+    );
+    assert_eq!(
+        again
+            .gates
+            .iter()
+            .filter(|gate| accepted(&again, gate))
+            .count(),
+        1
+    );
 }
