@@ -397,7 +397,9 @@ impl Endpoint {
             }
         }
         let body = body.get(..usize::from(control.length)).unwrap_or_default();
-        let packets = self.inbox.take(counter, control.first.map(usize::from), body);
+        let packets = self
+            .inbox
+            .take(counter, control.first.map(usize::from), body);
         let count = u64::try_from(packets.len()).unwrap_or(0);
         self.tally.delivered = self.tally.delivered.saturating_add(count);
         packets

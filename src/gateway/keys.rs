@@ -83,7 +83,9 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// The library has no X25519, or the peer's key is none that keeps a secret.
-    #[error("the peer's public key is none: every secret with it is the same; ask for its key again")]
+    #[error(
+        "the peer's public key is none: every secret with it is the same; ask for its key again"
+    )]
     Weak,
 }
 
@@ -214,7 +216,10 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let read = Pair::read(&path).unwrap();
-        assert_eq!((read.private.0, read.public), (written.private.0, written.public));
+        assert_eq!(
+            (read.private.0, read.public),
+            (written.private.0, written.public)
+        );
         // It is not written over.
         assert!(matches!(pair(2).write(&path), Err(KeyError::File { .. })));
         for mode in [0o640, 0o604, 0o601, 0o620] {
@@ -238,9 +243,17 @@ mod tests {
         ] {
             let _ = std::fs::remove_file(&path);
             let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .unwrap();
             file.write_all(text.as_bytes()).unwrap();
-            assert!(matches!(Pair::read(&path), Err(KeyError::NoKey { .. })), "{text}");
+            assert!(
+                matches!(Pair::read(&path), Err(KeyError::NoKey { .. })),
+                "{text}"
+            );
         }
     }
 

@@ -71,7 +71,9 @@ impl Outbox {
                 first = first.or(Some(taken));
             }
             let rest = packet.get(self.gone..).unwrap_or_default();
-            let part = rest.get(..rest.len().min(bytes - taken)).unwrap_or_default();
+            let part = rest
+                .get(..rest.len().min(bytes - taken))
+                .unwrap_or_default();
             into.extend_from_slice(part);
             taken += part.len();
             self.gone += part.len();
@@ -201,14 +203,20 @@ mod tests {
         assert_eq!(length(&packet(300, 1)[..3]), Length::Untold);
         assert_eq!(length(&[0x60, 0, 0, 0, 0, 5]), Length::Told(45));
         assert_eq!(length(&[0x45, 0, 0, 19]), Length::Wrong);
-        assert_eq!([length(&[]), length(&[0x15])], [Length::Untold, Length::Wrong]);
+        assert_eq!(
+            [length(&[]), length(&[0x15])],
+            [Length::Untold, Length::Wrong]
+        );
     }
 
     #[test]
     fn small_packets_share_a_cell_and_a_big_one_is_split() {
         let mut outbox = Outbox::default();
         let packets = [packet(30, 1), packet(40, 2), packet(250, 3), packet(20, 4)];
-        packets.iter().cloned().for_each(|packet| outbox.push(packet));
+        packets
+            .iter()
+            .cloned()
+            .for_each(|packet| outbox.push(packet));
         let mut inbox = Inbox::default();
         let mut whole = Vec::new();
         let mut firsts = Vec::new();
@@ -232,7 +240,10 @@ mod tests {
                 .map(|number| packet(chance.gen_range(20..700), number))
                 .collect();
             let mut outbox = Outbox::default();
-            packets.iter().cloned().for_each(|packet| outbox.push(packet));
+            packets
+                .iter()
+                .cloned()
+                .for_each(|packet| outbox.push(packet));
             let mut left: usize = packets.iter().map(Vec::len).sum();
             let (mut cells, mut counter) = (Vec::new(), 0u64);
             while left > 0 {

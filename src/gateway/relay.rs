@@ -216,7 +216,9 @@ mod tests {
             let onward = relay.pass(Timestamp(0), way, &[n]);
             let expected = if n < 2 { 1 } else { 2 };
             assert_eq!(onward.len(), expected);
-            assert!(onward.iter().all(|o| o.bytes[0] % 2 == n % 2 && o.bytes[0] <= n));
+            assert!(onward
+                .iter()
+                .all(|o| o.bytes[0] % 2 == n % 2 && o.bytes[0] <= n));
         }
     }
 }

@@ -102,8 +102,13 @@ mod tests {
             let jump = if chance.gen_bool(0.01) { 5000 } else { 3 };
             let counter = (highest + chance.gen_range(0..=jump))
                 .saturating_sub(chance.gen_range(0..WINDOW + 200));
-            let plain = !heard.contains(&counter) && (counter > highest || highest - counter < WINDOW);
-            assert_eq!(window.is_fresh(counter), plain || heard.is_empty(), "{counter} of {highest}");
+            let plain =
+                !heard.contains(&counter) && (counter > highest || highest - counter < WINDOW);
+            assert_eq!(
+                window.is_fresh(counter),
+                plain || heard.is_empty(),
+                "{counter} of {highest}"
+            );
             if window.is_fresh(counter) {
                 window.mark(counter);
                 heard.insert(counter);

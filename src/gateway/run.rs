@@ -79,6 +79,12 @@ pub struct Pace {
 pub struct Outcome {
     /// Packets that came to an end.
     pub offered: u64,
+    /// Bytes of the packets that came to an end.
+    pub offered_bytes: u64,
+    /// Of those, bytes of packets that did not come out.
+    pub dropped_bytes: u64,
+    /// Datagrams that carried nothing genuine.
+    pub empty: u64,
     /// Packets that came out at the other, each counted once.
     pub delivered: u64,
     /// Packets that came out, but not byte for byte as they went in.
@@ -148,7 +154,8 @@ impl Clock {
     fn at(&self, then: Timestamp) -> i64 {
         let after = then.0.saturating_sub(self.pace.origin.0) as f64 / self.pace.scale;
         // Rounded up: who wakes then finds it due.
-        self.start.saturating_add((after.ceil() as i64).saturating_add(1))
+        self.start
+            .saturating_add((after.ceil() as i64).saturating_add(1))
     }
 }
 
@@ -182,7 +189,9 @@ impl Alarm {
             self.set = Some(then);
         }
         let timer = PollFd::new(&self.timer, PollFlags::IN);
-        let sockets = sockets.iter().map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN));
+        let sockets = sockets
+            .iter()
+            .map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN));
         let mut all: Vec<PollFd> = std::iter::once(timer).chain(sockets).collect();
         match poll(&mut all, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -226,6 +235,7 @@ struct Ledger {
     /// Number and instant of packets that came out, and whether they are as they were.
     out: Vec<(usize, Timestamp, bool)>,
     refused: u64,
+    empty: u64,
     lateness: Vec<u64>,
 }
 
@@ -288,6 +298,7 @@ impl Port<'_> {
                 let late = clock.now().since(datagram.planned).as_nanos() as f64;
                 self.ledger.lateness.push((late / clock.pace.scale) as u64);
             }
+            self.ledger.empty += u64::from(datagram.genuine == 0);
             // What the system does not take is lost, as on any wire.
             let _ = self.socket.send(&datagram.bytes);
             now = clock.now();
@@ -330,9 +341,8 @@ fn side<'a>(
             (true, Some(_)) => {}
             (false, _) => idle_since = None,
         }
-        let rested = idle_since.is_some_and(|since: i64| {
-            monotonic().saturating_sub(since) > LAST.as_nanos() as i64
-        });
+        let rested = idle_since
+            .is_some_and(|since: i64| monotonic().saturating_sub(since) > LAST.as_nanos() as i64);
         if rested || now > pace.end + pace.linger || flags.failed.load(Ordering::SeqCst) {
             return Ok(ports);
         }
@@ -359,11 +369,7 @@ struct Flight {
     bytes: Vec<u8>,
 }
 
-fn between(
-    mut middles: Vec<Middle>,
-    clock: Clock,
-    flags: &Flags,
-) -> Result<Vec<Middle>, RunError> {
+fn between(mut middles: Vec<Middle>, clock: Clock, flags: &Flags) -> Result<Vec<Middle>, RunError> {
     let mut alarm = Alarm::new()?;
     let mut buffer = vec![0; DATAGRAM_BYTES];
     let mut flights: BinaryHeap<Flight> = BinaryHeap::new();
@@ -390,12 +396,16 @@ fn between(
         let now = clock.now();
         while flights.peek().is_some_and(|flight| flight.at.0 .0 <= now) {
             let Some(flight) = flights.pop() else { break };
-            let socket = middles.get(flight.middle).and_then(|m| m.sockets.get(flight.to));
+            let socket = middles
+                .get(flight.middle)
+                .and_then(|m| m.sockets.get(flight.to));
             if let Some(socket) = socket {
                 let _ = socket.send(&flight.bytes);
             }
         }
-        let then = flights.peek().map_or(i64::MAX, |flight| clock.at(flight.at.0 .0));
+        let then = flights
+            .peek()
+            .map_or(i64::MAX, |flight| clock.at(flight.at.0 .0));
         let sockets: Vec<&UdpSocket> = middles.iter().flat_map(|m| &m.sockets).collect();
         alarm.wait(then, &sockets)?;
     }
@@ -501,16 +511,16 @@ pub fn loopback(tunnels: Vec<Tunnel>, pace: Pace) -> Result<Vec<Outcome>, RunErr
 fn outcome(near: Port, far: Port, middle: Middle, preferred: bool) -> Outcome {
     let arrivals = near.arrivals;
     let mut outcome = Outcome {
-        offered: near.endpoint.tally().offered + far.endpoint.tally().offered,
+        offered: arrivals.len() as u64,
         refused: near.ledger.refused + far.ledger.refused,
         missed: near.endpoint.missed() + far.endpoint.missed(),
+        empty: near.ledger.empty + far.ledger.empty,
+        offered_bytes: arrivals.iter().map(|a| u64::from(a.bytes)).sum(),
         handshakes: near.endpoint.counts().handshakes,
         seen: middle.relay.into_seen(),
         real_time: preferred,
         ..Outcome::default()
     };
-    let unfit = arrivals.iter().filter(|a| packet(0, 0, a.bytes).is_none());
-    outcome.offered += unfit.count() as u64;
     let mut came = vec![false; arrivals.len()];
     let mut last: BTreeMap<(u32, Direction), usize> = BTreeMap::new();
     for (index, at, same) in near.ledger.out.iter().chain(&far.ledger.out) {
@@ -535,6 +545,8 @@ fn outcome(near: Port, far: Port, middle: Middle, preferred: bool) -> Outcome {
         };
         delays.push(u64::try_from(late).unwrap_or(u64::MAX));
     }
+    let lost = arrivals.iter().zip(&came).filter(|(_, came)| !**came);
+    outcome.dropped_bytes = lost.map(|(arrival, _)| u64::from(arrival.bytes)).sum();
     let mut near = near;
     outcome.periods = std::iter::from_fn(|| near.endpoint.period()).collect();
     outcome.lateness = near.ledger.lateness;

@@ -246,7 +246,9 @@ impl Session {
             Some(keys) if keys.sent >= self.limits.cells => Timestamp(i64::MIN),
             Some(keys) => keys.since + self.limits.age,
         };
-        let again = self.tried.map_or(Timestamp(i64::MIN), |tried| tried + RETRY);
+        let again = self
+            .tried
+            .map_or(Timestamp(i64::MIN), |tried| tried + RETRY);
         Some(due.max(again))
     }
 
@@ -309,11 +311,16 @@ impl Session {
             return Opened::Nothing;
         }
         let [_, theirs] = &self.veils;
-        let (Some(header), Some(rest)) = (theirs.read(datagram), datagram.get(HEADER_BYTES..)) else {
+        let (Some(header), Some(rest)) = (theirs.read(datagram), datagram.get(HEADER_BYTES..))
+        else {
             self.counts.strange = self.counts.strange.saturating_add(1);
             return Opened::Nothing;
         };
-        if self.previous.as_ref().is_some_and(|(_, until)| *until < now) {
+        if self
+            .previous
+            .as_ref()
+            .is_some_and(|(_, until)| *until < now)
+        {
             self.previous = None;
         }
         let done = match header.kind {
@@ -409,7 +416,10 @@ impl Session {
     fn keys(&self, now: Timestamp, state: HandshakeState, base: u64) -> Option<Keys> {
         let number = u16::from_be_bytes(*state.get_handshake_hash().first_chunk()?);
         let older = [self.current.as_ref(), self.next.as_ref()];
-        let heard = older.into_iter().flatten().filter_map(|keys| keys.window.highest());
+        let heard = older
+            .into_iter()
+            .flatten()
+            .filter_map(|keys| keys.window.highest());
         let anew = heard.max().is_some_and(|highest| base <= highest);
         Some(Keys {
             transport: state.into_stateless_transport_mode().ok()?,
@@ -461,12 +471,16 @@ impl Session {
 fn told(payload: &[u8]) -> Option<(Timestamp, u64)> {
     let (at, rest) = payload.split_first_chunk()?;
     let base = rest.first_chunk()?;
-    Some((Timestamp(i64::from_be_bytes(*at)), u64::from_be_bytes(*base)))
+    Some((
+        Timestamp(i64::from_be_bytes(*at)),
+        u64::from_be_bytes(*base),
+    ))
 }
 
 /// Bytes of control and body together in a cell of that payload size.
 pub fn plain_bytes(size: usize) -> usize {
-    size.saturating_sub(HEADER_BYTES + TAG_BYTES).max(CONTROL_BYTES)
+    size.saturating_sub(HEADER_BYTES + TAG_BYTES)
+        .max(CONTROL_BYTES)
 }
 
 #[cfg(test)]

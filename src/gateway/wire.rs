@@ -180,7 +180,16 @@ impl Control {
         let [first_high, first_low] = self.first.unwrap_or(NONE).to_be_bytes();
         let [length_high, length_low] = self.length.to_be_bytes();
         let [a, b, c] = word;
-        [flags, first_high, first_low, length_high, length_low, a, b, c]
+        [
+            flags,
+            first_high,
+            first_low,
+            length_high,
+            length_low,
+            a,
+            b,
+            c,
+        ]
     }
 
     /// Reads eight bytes.
