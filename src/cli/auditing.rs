@@ -112,6 +112,7 @@ pub fn verdict(
         verdict: String::new(),
         exit_code: 0,
         not_run: Vec::new(),
+        loopback: None,
         caveats: ground.caveats.clone(),
     }
 }
