@@ -23,7 +23,7 @@ demo:
 
 # Examples in the documentation first: what is printed last is what the tests came to.
 test:
-	@.ci/setup gcc libpcap-dev -- tshark strace
+	@.ci/setup gcc libpcap-dev -- tshark strace iproute2 nftables
 	$(CARGO) test --locked --doc
 	$(CARGO) test --locked --lib --bins --examples --tests
 

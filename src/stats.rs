@@ -38,6 +38,10 @@ impl Interval {
     }
 }
 
+/// The method of an area that rests on fewer than two days on a side: its value is one comparison, or as good as one, and the
+/// interval is all there is.
+pub const TOO_FEW_DAYS: &str = "too few days";
+
 /// A share of independent tries (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA
 /// 22, 1927): honest also for few tries and shares near 0 or 1. `None` without a try.
 pub fn wilson(hits: u64, tries: u64) -> Option<Interval> {
@@ -115,11 +119,13 @@ pub fn ratio(trials: &[(f64, f64)]) -> Option<Interval> {
 /// McNeil, Radiology 143, 1982, with their interval). `None` where one side is empty.
 ///
 /// Where the two sides are wholly apart their formula knows no doubt, however few the numbers; the interval is then Wilson's
-/// of as many tries as the smaller side has numbers.
+/// of as many tries as the smaller side has numbers. A side of a single number tells nothing of how numbers differ: the value
+/// stands, the interval is 0 to 1, and the method is [`TOO_FEW_DAYS`].
 pub fn area_under_curve(these: &[f64], those: &[f64]) -> Option<Interval> {
     if these.is_empty() || those.is_empty() {
         return None;
     }
+    let few = these.len().min(those.len()) < 2;
     let mut sorted = those.to_vec();
     sorted.sort_by(f64::total_cmp);
     let wins: f64 = these
@@ -132,6 +138,9 @@ pub fn area_under_curve(these: &[f64], those: &[f64]) -> Option<Interval> {
         .sum();
     let (m, n) = (these.len() as f64, those.len() as f64);
     let area = wins / (m * n);
+    if few {
+        return Some(Interval::new(area, 0.0, 1.0, TOO_FEW_DAYS));
+    }
     let (q1, q2) = (area / (2.0 - area), 2.0 * area * area / (1.0 + area));
     let variance =
         (area * (1.0 - area) + (m - 1.0) * (q1 - area * area) + (n - 1.0) * (q2 - area * area))
@@ -208,12 +217,16 @@ mod tests {
         // Of the pairs (3,1) (3,3) (5,1) (5,3): three won, one a tie: 3.5 / 4.
         let of = area_under_curve(&[3.0, 5.0], &[1.0, 3.0]).unwrap();
         assert_eq!(of.value, 0.875);
-        assert_eq!(area_under_curve(&[2.0], &[2.0]).unwrap().value, 0.5);
         assert_eq!(area_under_curve(&[], &[2.0]), None);
-        // One day each, told apart: Wilson's 1 of 1 is .2065 to 1.
-        let one = area_under_curve(&[2.0], &[1.0]).unwrap();
-        near(one.low, 0.2065);
-        assert_eq!((one.value, one.high), (1.0, 1.0));
-        assert_eq!(area_under_curve(&[1.0], &[2.0]).unwrap().low, 0.0);
+        // Two days each, told apart: Wilson's 2 of 2 is .3424 to 1.
+        let two = area_under_curve(&[2.0, 3.0], &[1.0, 0.0]).unwrap();
+        near(two.low, 0.3424);
+        assert_eq!((two.value, two.high), (1.0, 1.0));
+        assert_eq!(area_under_curve(&[1.0, 1.0], &[2.0, 2.0]).unwrap().low, 0.0);
+        // A day on either side says nothing of how days differ.
+        for (these, those) in [(vec![2.0], vec![1.0, 0.0]), (vec![2.0, 3.0], vec![2.0])] {
+            let of = area_under_curve(&these, &those).unwrap();
+            assert_eq!((of.low, of.high, of.method), (0.0, 1.0, TOO_FEW_DAYS));
+        }
     }
 }

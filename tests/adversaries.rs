@@ -364,8 +364,16 @@ fn long_runs_betray_activities_unless_cover_has_their_law() {
         // The leak shows in the control: lift above 1 for who sees it, 1 for who claims all.
         let [every, long] = [every.shuffled.unwrap(), long.shuffled.unwrap()];
         assert_eq!((every.lift, every.low, every.high), (1.0, 1.0, 1.0));
-        if !phantoms {
-            assert!(long.low > 1.1, "{long:?}");
+        match phantoms {
+            false => assert!(long.low > 1.1, "{long:?}"),
+            true => assert!(long.low < 1.0 && 1.0 < long.high, "{long:?}"),
+        }
+        for of in [every, long] {
+            assert!(
+                of.dealt.low < 1.0 + 1e-9 && of.dealt.high > 1.0 - 1e-9,
+                "{of:?}"
+            );
+            assert_eq!(of.trials, 20);
         }
     }
     insta::assert_snapshot!(table);

@@ -237,7 +237,16 @@ fn a_page_holds_its_pictures() {
 #[test]
 fn what_was_written_is_scored_alike() {
     let folder = tempfile::tempdir().unwrap();
-    let evening = ["none", "firewall-inside", "vpn", "ilp", "ilp-random", "stp"];
+    let evening = [
+        "none",
+        "firewall-inside",
+        "vpn",
+        "ilp",
+        "ilp-random",
+        "stp",
+        "stp --model grid",
+        "stp --model grid --scope home",
+    ];
     let mut homes: Vec<(String, String, &[&str])> = ["evening-lan.pcapng", "evening-wan.pcapng"]
         .map(|home| (home.into(), "evening-labels.csv".into(), &evening[..]))
         .into();
@@ -248,7 +257,7 @@ fn what_was_written_is_scored_alike() {
         true => homes.push((
             plug.join("plug.pcap").display().to_string(),
             plug.join("labels.csv").display().to_string(),
-            &["stp"],
+            &["stp", "stp --model grid"],
         )),
         false => println!("skipped: no plug-lifecycle in $STP_AUDIT_DATA"),
     }
@@ -264,7 +273,8 @@ fn what_was_written_is_scored_alike() {
                 &[home, "--labels", labels, "-w", wire, "--labels-out", truth],
             );
             let defended = defended.ends(0).json();
-            let line = format!("score --format json --name {mode} --before {home}");
+            let name = mode.split(' ').next().unwrap();
+            let line = format!("score --format json --name {name} --before {home}");
             // Of real labels, what is read of them is not all that was written.
             let truth = if home.starts_with("evening") {
                 truth

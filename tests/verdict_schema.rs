@@ -11,7 +11,7 @@ use stp_audit::units::Timestamp;
 use stp_audit::verdict::baseline::Saved;
 use stp_audit::verdict::gates::{judge, Limits};
 use stp_audit::verdict::{
-    self, CMin, Home, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory, Verdict,
+    self, CMin, Dealt, Home, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory, Verdict,
 };
 
 /// One defense, two adversaries: the first is right about `correct` of 100 claims, the second says nothing.
@@ -40,6 +40,13 @@ fn verdict(correct: u64) -> Verdict {
             lift: 1.0,
             low: 0.9,
             high: 1.1,
+            trials: 2,
+            chance: 0.5,
+            dealt: Dealt {
+                lift: 1.0,
+                low: 0.9,
+                high: 1.1,
+            },
         }),
         overhead: Overhead {
             ratio: Some(4.0),

@@ -17,26 +17,24 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The baseline of `bins` bins of which `active` are the ones with bytes in them (each above zero); the others are
-    /// silent. Without `count_silent` only the active ones count. No bins: all zero.
+    /// The baseline of `bins` bins of which `active` are those that have bytes in them; zeros among them are silent bins as
+    /// all others are. Without `count_silent` only bins with bytes count. None: all zero.
     ///
-    /// Time and memory go with the active bins; silent ones cost nothing however many they are.
-    pub fn of(kind: BaselineKind, active: &[u64], bins: u64, count_silent: bool) -> Self {
-        let heard = active.len() as u64;
-        let silent = if count_silent {
-            bins.saturating_sub(heard)
-        } else {
-            0
+    /// Time goes with the active bins; silent ones cost nothing however many they are. The mean keeps none of them in memory.
+    pub fn of(
+        kind: BaselineKind,
+        active: impl Iterator<Item = u64>,
+        bins: u64,
+        count_silent: bool,
+    ) -> Self {
+        let active = active.filter(|&bytes| bytes > 0);
+        let silent = |heard: u64| match count_silent {
+            true => bins.saturating_sub(heard),
+            false => 0,
         };
-        if heard == 0 {
-            return Self {
-                centre: 0.0,
-                scale: 0.0,
-            };
-        }
         match kind {
             BaselineKind::Mean => mean(active, silent),
-            BaselineKind::Robust => robust(active, silent),
+            BaselineKind::Robust => robust(active.collect(), silent),
         }
     }
 
@@ -55,15 +53,26 @@ impl Baseline {
     }
 }
 
+/// Where nothing was heard.
+const SILENCE: Baseline = Baseline {
+    centre: 0.0,
+    scale: 0.0,
+};
+
 /// Mean and population standard deviation, the sums exact.
-fn mean(active: &[u64], silent: u64) -> Baseline {
-    let n = u128::from(silent) + active.len() as u128;
+fn mean(active: impl Iterator<Item = u64>, silent: impl Fn(u64) -> u64) -> Baseline {
+    let mut heard = 0u64;
     let mut sum = 0u128;
     let mut squares = 0u128;
-    for &bytes in active {
+    for bytes in active {
+        heard += 1;
         sum += u128::from(bytes);
         squares = squares.saturating_add(u128::from(bytes) * u128::from(bytes));
     }
+    if heard == 0 {
+        return SILENCE;
+    }
+    let n = u128::from(silent(heard)) + u128::from(heard);
     // n Σx² - (Σx)², exact where it fits: bins all alike then vary by exactly nothing.
     let spread = match (n.checked_mul(squares), sum.checked_mul(sum)) {
         (Some(left), Some(right)) => left.saturating_sub(right) as f64,
@@ -78,8 +87,11 @@ fn mean(active: &[u64], silent: u64) -> Baseline {
 /// Median and scaled median absolute deviation (B. Iglewicz, D. Hoaglin, "How to Detect and Handle Outliers", ASQC 1993).
 /// Where more than half of the bins equal the median, as in a device that is mostly silent, that deviation is zero and the
 /// scaled mean absolute deviation stands in.
-fn robust(active: &[u64], silent: u64) -> Baseline {
-    let mut values = active.to_vec();
+fn robust(mut values: Vec<u64>, silent: impl Fn(u64) -> u64) -> Baseline {
+    if values.is_empty() {
+        return SILENCE;
+    }
+    let silent = silent(values.len() as u64);
     values.sort_unstable();
     let sorted: Vec<f64> = values.iter().map(|&bytes| bytes as f64).collect();
     let centre = median(&sorted, 0.0, silent);
@@ -121,47 +133,51 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn baseline(kind: BaselineKind, active: &[u64], bins: u64, count_silent: bool) -> Baseline {
+        Baseline::of(kind, active.iter().copied(), bins, count_silent)
+    }
+
     #[test]
     fn mean_counts_silence_or_not() {
         // 0 0 0 8: mean 2, variance (3*4 + 36) / 4 = 12.
-        let b = Baseline::of(BaselineKind::Mean, &[8], 4, true);
+        let b = baseline(BaselineKind::Mean, &[8], 4, true);
         assert_eq!((b.centre, b.scale), (2.0, 12f64.sqrt()));
         // 2 and 6 alone: mean 4, deviation 2.
-        let b = Baseline::of(BaselineKind::Mean, &[2, 6], 1_000_000, false);
+        let b = baseline(BaselineKind::Mean, &[2, 6], 1_000_000, false);
         assert_eq!((b.centre, b.scale), (4.0, 2.0));
     }
 
     #[test]
     fn robust_is_not_moved_by_one_burst() {
         // 1 2 3 4 1000: median 3, deviations 2 1 0 1 997, their median 1.
-        let b = Baseline::of(BaselineKind::Robust, &[3, 1, 1000, 2, 4], 5, true);
+        let b = baseline(BaselineKind::Robust, &[3, 1, 1000, 2, 4], 5, true);
         assert_eq!((b.centre, b.scale), (3.0, SIGMA_PER_MAD));
         // 0 0 2 4: median 1, deviations 1 1 1 3.
-        let b = Baseline::of(BaselineKind::Robust, &[4, 2], 4, true);
+        let b = baseline(BaselineKind::Robust, &[4, 2], 4, true);
         assert_eq!((b.centre, b.scale), (1.0, SIGMA_PER_MAD));
     }
 
     #[test]
     fn a_mostly_silent_device_falls_back_to_the_mean_deviation() {
         // 0 x 9 and 10: median 0, median deviation 0, mean deviation 1.
-        let b = Baseline::of(BaselineKind::Robust, &[10], 10, true);
+        let b = baseline(BaselineKind::Robust, &[10], 10, true);
         assert_eq!((b.centre, b.scale), (0.0, SIGMA_PER_MEAN_DEVIATION));
     }
 
     #[test]
     fn bins_all_alike_have_no_scale() {
         for kind in [BaselineKind::Mean, BaselineKind::Robust] {
-            let b = Baseline::of(kind, &[123_457; 97], 97, true);
+            let b = baseline(kind, &[123_457; 97], 97, true);
             assert_eq!((b.centre, b.scale), (123_457.0, 0.0));
             assert_eq!(b.sigmas(123_457), 0.0);
-            assert_eq!(Baseline::of(kind, &[], 1 << 62, true).scale, 0.0);
+            assert_eq!(baseline(kind, &[], 1 << 62, true).scale, 0.0);
         }
     }
 
     #[test]
     fn the_largest_numbers_do_not_overflow() {
         for kind in [BaselineKind::Mean, BaselineKind::Robust] {
-            let b = Baseline::of(kind, &[u64::MAX; 3], u64::MAX, true);
+            let b = baseline(kind, &[u64::MAX; 3], u64::MAX, true);
             assert!(b.centre.is_finite() && b.scale.is_finite());
         }
     }
@@ -172,10 +188,10 @@ mod tests {
         fn silence_is_zeros(active in prop::collection::vec(1u64..5000, 1..40), silent in 0u64..100) {
             let bins = active.len() as u64 + silent;
             for kind in [BaselineKind::Mean, BaselineKind::Robust] {
-                let counted = Baseline::of(kind, &active, bins, true);
+                let counted = baseline(kind, &active, bins, true);
                 let mut written = active.clone();
                 written.resize(bins as usize, 0);
-                let spelt = Baseline::of(kind, &written, bins, true);
+                let spelt = baseline(kind, &written, bins, true);
                 prop_assert!((counted.centre - spelt.centre).abs() < 1e-9);
                 prop_assert!((counted.scale - spelt.scale).abs() < 1e-9);
             }

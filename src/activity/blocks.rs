@@ -34,15 +34,14 @@ impl Block<'_> {
     }
 }
 
-/// Calls `find` with each block that has cells, in order, and strings the findings together.
-pub fn over_blocks<T>(
-    cells: &[Cell],
+/// The blocks that have cells, in order.
+pub fn blocks<'a>(
+    cells: &'a [Cell],
     first: i64,
     last: i64,
     grid: Grid,
     parameters: &Parameters,
-    find: impl Fn(&Block) -> Vec<T>,
-) -> Vec<T> {
+) -> Vec<Block<'a>> {
     let length = parameters
         .window
         .map_or(i64::MAX, |window| whole_bins(window, grid).max(1));
@@ -50,29 +49,27 @@ pub fn over_blocks<T>(
     let (Some(from), Some(to)) = (cells.first(), cells.last()) else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    for cells in cells.chunk_by(|a, b| number(a) == number(b)) {
-        let Some(cell) = cells.first() else { continue };
+    let block = |cells: &'a [Cell]| {
+        let cell = cells.first()?;
         // Below 2^63: it starts at or before a cell.
         let start =
             first.saturating_add_unsigned(number(cell).saturating_mul(length.unsigned_abs()));
         let end = start.saturating_add(length - 1).min(last);
         let baseline = |direction| {
-            let active: Vec<u64> = cells
-                .iter()
-                .map(|cell| cell.bytes(direction))
-                .filter(|&bytes| bytes > 0)
-                .collect();
+            let bytes = cells.iter().map(|cell| cell.bytes(direction));
             let bins = bins_between(start, end);
-            let baseline =
-                Baseline::of(parameters.baseline, &active, bins, parameters.count_silent);
+            let baseline = Baseline::of(parameters.baseline, bytes, bins, parameters.count_silent);
             (direction, baseline)
         };
-        found.extend(find(&Block {
+        Some(Block {
             cells,
             present: (start.max(from.index), end.min(to.index)),
             baselines: [baseline(Direction::Up), baseline(Direction::Down)],
-        }));
+        })
+    };
+    if parameters.window.is_none() {
+        return block(cells).into_iter().collect();
     }
-    found
+    let chunks = cells.chunk_by(|a, b| number(a) == number(b));
+    chunks.filter_map(block).collect()
 }

@@ -6,7 +6,7 @@
 //! traffic can have: elsewhere that bound is below zero. Bins near one another are one activity; a spike within a hill is part
 //! of it. An activity stands in both directions when it does in each.
 
-use super::blocks::{bins_between, over_blocks, whole_bins};
+use super::blocks::{bins_between, blocks, whole_bins, Block};
 use super::claim::{Activity, Shape};
 use super::parameters::{Parameters, ParametersError};
 use super::periodic::{take_off, Rhythm};
@@ -63,9 +63,9 @@ pub fn detect_in(
     };
 
     let merge = whole_bins(parameters.merge, grid).max(1);
-    let marks = over_blocks(&cells, first, last, grid, parameters, |block| {
-        raised_bins(block, parameters)
-    });
+    let usual = blocks(&cells, first, last, grid, parameters);
+    let raised_in = |block: &Block| raised_bins(block, parameters);
+    let marks: Vec<Mark> = usual.iter().flat_map(raised_in).collect();
     let marks = keep_near(marks, whole_bins(parameters.near, grid));
     let mut raised: Vec<Run> = Vec::new();
     if parameters.looks_for(Shape::Spike) {
@@ -78,17 +78,16 @@ pub fn detect_in(
         // What shares a bin is one: a spike within a hill is part of it.
         raised = unite(raised, 0);
     }
-    let mut activities: Vec<Activity> = raised
-        .iter()
-        .map(|run| activity(run, &cells, grid))
-        .collect();
+    let mut activities = activities(&raised, &cells, grid);
     if parameters.looks_for(Shape::Depression) {
         // On the traffic as it was: what was taken off would leave holes.
-        let low = over_blocks(all, first, last, grid, parameters, |block| {
-            depressions(block, parameters, grid)
-        });
-        let low = unite(low, merge);
-        activities.extend(low.iter().map(|run| activity(run, all, grid)));
+        let usual = match parameters.ignore_periodic {
+            true => blocks(all, first, last, grid, parameters),
+            false => usual,
+        };
+        let low_in = |block: &Block| depressions(block, parameters, grid);
+        let low = unite(usual.iter().flat_map(low_in).collect(), merge);
+        activities.extend(self::activities(&low, all, grid));
     }
     activities.sort_by_key(|activity| (activity.span, activity.shape));
     Ok(Detection {
@@ -97,11 +96,32 @@ pub fn detect_in(
     })
 }
 
-/// The claim a run makes.
-fn activity(run: &Run, cells: &[Cell], grid: Grid) -> Activity {
-    let from = cells.partition_point(|cell| cell.index < run.first);
-    let to = cells.partition_point(|cell| cell.index <= run.last);
-    let held = cells.get(from..to).unwrap_or_default();
+/// The claims that runs make; runs ascend by first bin.
+fn activities(runs: &[Run], mut cells: &[Cell], grid: Grid) -> Vec<Activity> {
+    let of = |run: &Run| {
+        cells = from_bin(cells, run.first);
+        let upto = usize::try_from(bins_between(run.first, run.last)).unwrap_or(usize::MAX);
+        let held = cells.get(..upto.min(cells.len())).unwrap_or_default();
+        let held = held.split_at(held.partition_point(|cell| cell.index <= run.last));
+        activity(run, held.0, grid)
+    };
+    runs.iter().map(of).collect()
+}
+
+/// The cells at or after a bin. It is mostly near: doubling steps find it without a look at those far behind.
+fn from_bin(cells: &[Cell], bin: i64) -> &[Cell] {
+    let mut step = 1;
+    while cells.get(step).is_some_and(|cell| cell.index < bin) {
+        step = step.saturating_mul(2);
+    }
+    let near = cells.get(..step.saturating_add(1).min(cells.len()));
+    let before = near.unwrap_or_default();
+    let before = before.partition_point(|cell| cell.index < bin);
+    cells.get(before..).unwrap_or_default()
+}
+
+/// The claim a run makes; `held` are its active bins.
+fn activity(run: &Run, held: &[Cell], grid: Grid) -> Activity {
     let rates = held.iter().map(|cell| {
         run.side.directions().iter().fold(0u64, |sum, &direction| {
             sum.saturating_add(cell.bytes(direction))

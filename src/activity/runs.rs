@@ -61,15 +61,20 @@ impl Run {
 pub fn raised_bins(block: &Block, parameters: &Parameters) -> Vec<Mark> {
     let (high, low) = (parameters.sigma, parameters.effective_weak_sigma());
     let mut marks = Vec::new();
-    // Most bins are usual, and are done with at the lower threshold.
-    let floors = block.watched(parameters.direction);
-    let floors = floors.filter(|(_, baseline)| baseline.scale > 0.0);
-    let floors: Vec<(Direction, f64)> = floors
-        .map(|(direction, baseline)| (direction, baseline.at(low).min(baseline.at(high))))
-        .collect();
+    // Most bins are usual, and are done with at the lower threshold; what is not watched reaches none.
+    let mut floors = [f64::INFINITY; 2];
+    for (direction, baseline) in block.watched(parameters.direction) {
+        let [up, down] = &mut floors;
+        let floor = match direction {
+            Direction::Up => up,
+            Direction::Down => down,
+        };
+        if baseline.scale > 0.0 {
+            *floor = baseline.at(low).min(baseline.at(high));
+        }
+    }
     for cell in block.cells {
-        let raised = |(direction, floor): &(Direction, f64)| cell.bytes(*direction) as f64 > *floor;
-        if !floors.iter().any(raised) {
+        if cell.up as f64 <= floors[0] && cell.down as f64 <= floors[1] {
             continue;
         }
         let over = |k: f64| {

@@ -4,25 +4,34 @@
 //! times, a device that outshines the others): "an adversary can fingerprint devices using VPN traffic rates alone". How is
 //! left open there. Here a burst (bins over the usual, at most two silent bins apart) has five features, its length, its
 //! bytes and its peak rates each way, all as logarithms; it is held against the activities the adversary has watched, each
-//! feature in units of how much the device's own activities differ from their nearest like. The nearest device is claimed
-//! where it is near enough, and believed in by how much farther the second nearest is; what nothing fits is no claim.
+//! feature in units of how much the device's own activities differ from their nearest like, and against the bursts of devices
+//! that nobody used, within a tunnel those of all together. Of each it is told how likely it would send such a burst: a normal law about the nearest it has sent,
+//! times how often it sends (a nearest-neighbor estimate of density; B. W. Silverman, "Density Estimation for Statistics and
+//! Data Analysis", 1986, section 5.2). The likeliest device is claimed where an activity of it is likelier than any device's
+//! idling, and near enough; it is believed in by how much likelier it is than the next. What nothing fits is no claim.
 //!
 //! Where far ends name the device only that device is held against a burst. Unlike `threshold` the usual rate is the median,
 //! so that a plug beside a camera can stand out.
 
 use super::settings::Settings;
 use super::wire::{half_open, Watched, Watcher, Wire};
-use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature};
+use crate::rate::Cell;
+use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature, GAP_S};
 use std::sync::Arc;
 
-/// Silent bins within a burst at most: a request and its answer may be two seconds apart, two activities rarely are.
-const GAP: i64 = 2;
 /// Root mean square of the features' differences, in spreads, up to which a burst fits.
 const FITS: f64 = 3.0;
 /// Least spread of a feature as a logarithm: 35 % up or down, for tunnels add headers and bins cut bursts where they will.
 const SPREAD_AT_LEAST: f64 = 0.3;
 /// Activities remembered of a device, evenly from all: more tell little new, and each burst is held against every one.
 const REMEMBERED: usize = 64;
+/// Idle bursts remembered of a device.
+const IDLE_REMEMBERED: usize = 256;
+/// So much likelier, as a logarithm, is as sure as it gets.
+const CERTAIN: f64 = 50.0;
+/// What a tunnel adds to a packet: WireGuard's 60 bytes over IPv4, and half of its filling up to 16. Which tunnel it is the
+/// wire tells; others add about as much.
+const FRAME_BYTES: u64 = 67;
 /// Standard deviations over the median that make a bin part of a burst; those of a normal law are 1.4826 median deviations.
 const SIGMA: f64 = 3.0;
 const MAD_TO_SIGMA: f64 = 1.4826;
@@ -37,38 +46,79 @@ const SORTED_BY: usize = 2;
 pub struct DeviceRate {
     knowledge: Arc<Knowledge>,
     settings: Settings,
-    devices: Vec<Looks>,
+    /// As they are, and as they are within a tunnel: of each device what it looks like used, and idle.
+    devices: [Vec<[Looks; 2]>; 2],
+    /// What they look like together, idle, within a tunnel.
+    together: Looks,
 }
 
 impl DeviceRate {
     /// With what it has learned of the devices' activities.
     pub fn new(knowledge: &Arc<Knowledge>, settings: &Settings) -> Self {
+        let together = framed(&knowledge.idle, FRAME_BYTES);
         Self {
+            together: Looks::of(&together, knowledge.idle_bursts, IDLE_REMEMBERED),
             knowledge: Arc::clone(knowledge),
             settings: settings.clone(),
-            devices: knowledge.devices.iter().map(Looks::of).collect(),
+            devices: [0, FRAME_BYTES].map(|frame| {
+                let looks = |known: &KnownDevice| {
+                    let uses = known.signatures.len() as u64;
+                    let used = framed(&known.signatures, frame);
+                    let idle = framed(&known.idle, frame);
+                    [
+                        Looks::of(&used, uses, REMEMBERED),
+                        Looks::of(&idle, known.idle_bursts, IDLE_REMEMBERED),
+                    ]
+                };
+                knowledge.devices.iter().map(looks).collect()
+            }),
         }
     }
 
-    /// The nearest device and how far the second nearest, or what fits no more, is behind it.
-    fn nearest(&self, features: &Features, only: Option<usize>) -> Option<(usize, f64)> {
-        // Twice the limit stands for all that is farther.
+    /// The device whose activity is likeliest, and by how much likelier than anything else, as a logarithm.
+    fn likeliest(
+        &self,
+        features: &Features,
+        only: Option<usize>,
+        tunnelled: bool,
+    ) -> Option<(usize, f64)> {
+        let [bare, framed] = &self.devices;
+        let all = if tunnelled { framed } else { bare };
+        // What is farther than twice the limit is as good as any other guess.
         let beyond = 2.0 * FITS;
-        let (mut best, mut second) = ((None, beyond), beyond);
-        for (device, looks) in self.devices.iter().enumerate() {
+        let (mut best, mut second) = (None, f64::NEG_INFINITY);
+        let mut unused = f64::NEG_INFINITY;
+        let mut idling = |looks: &Looks| {
+            let distance = looks.distance(features, beyond);
+            if distance < beyond {
+                unused = unused.max(looks.likely(distance));
+            }
+        };
+        for (device, [used, idle]) in all.iter().enumerate() {
             if only.is_some_and(|only| only != device) {
                 continue;
             }
-            // What is farther than the second nearest does not matter, however far it is.
-            let distance = looks.distance(features, second);
-            if distance < best.1 {
-                (best, second) = ((Some(device), distance), best.1);
-            } else {
-                second = second.min(distance);
+            let distance = used.distance(features, beyond);
+            let likely = used.likely(distance);
+            match best {
+                Some((_, most)) if likely <= most => second = second.max(likely),
+                _ if distance <= FITS => {
+                    second = best.map_or(second, |(_, most): (usize, f64)| second.max(most));
+                    best = Some((device, likely));
+                }
+                _ => second = second.max(likely),
+            }
+            if !tunnelled {
+                idling(idle);
             }
         }
-        let device = best.0.filter(|_| best.1 <= FITS)?;
-        Some((device, second - best.1))
+        if tunnelled {
+            idling(&self.together);
+        }
+        // Of two alike the first is claimed: one of them it was.
+        let (device, most) = best.filter(|(_, most)| *most > unused)?;
+        let next = second.max(unused).clamp(most - CERTAIN, most);
+        Some((device, most - next))
     }
 }
 
@@ -81,7 +131,12 @@ impl Adversary for DeviceRate {
 impl Watcher for DeviceRate {
     fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
         let mut guesses = Vec::new();
+        // A far end that no device was ever heard to call is that of a tunnel.
+        let devices = &self.knowledge.devices;
+        let strange = |far: &String| !devices.iter().any(|known| known.servers.contains(far));
+        let tunnel = wire.seen.flows.iter().any(|flow| strange(&flow.far));
         for watched in wire.watched() {
+            let tunnelled = tunnel && watched.device.is_none();
             let grid = watched.grid;
             let bins = grid.index(wire.seen.window.end);
             for burst in bursts(watched, bins) {
@@ -92,10 +147,13 @@ impl Watcher for DeviceRate {
                     seconds,
                     up_bytes: burst.up,
                     down_bytes: burst.down,
+                    up_packets: 0,
+                    down_packets: 0,
                     peak_up_bytes_per_s: peak(burst.peak_up),
                     peak_down_bytes_per_s: peak(burst.peak_down),
                 });
-                if let Some((device, margin)) = self.nearest(&features, watched.device) {
+                if let Some((device, margin)) = self.likeliest(&features, watched.device, tunnelled)
+                {
                     guesses.push(Guess {
                         span: half_open(grid.span(burst.first, burst.last)),
                         device: Some(device),
@@ -108,23 +166,26 @@ impl Watcher for DeviceRate {
     }
 }
 
-/// What a device's activities look like.
+/// What a device's activities look like, or its bursts while it idles.
 #[derive(Debug)]
 struct Looks {
     /// Ascending in [`SORTED_BY`].
     known: Vec<Features>,
     spread: Features,
+    /// The logarithm of how many bursts each of them stands for, over the spreads.
+    weight: f64,
     /// Smallest and largest of each feature.
     range: [(f64, f64); 5],
 }
 
 impl Looks {
-    fn of(known: &KnownDevice) -> Self {
-        let every = known.signatures.len().div_ceil(REMEMBERED).max(1);
-        let signatures = known.signatures.iter().step_by(every);
+    /// Of bursts that stand for `count`, so many of which are remembered at most.
+    fn of(bursts: &[Signature], count: u64, remembered: usize) -> Self {
+        let every = bursts.len().div_ceil(remembered).max(1);
+        let bursts = bursts.iter().step_by(every);
         // An activity without a packet looks like nothing.
-        let signatures = signatures.filter(|of| of.up_bytes > 0 || of.down_bytes > 0);
-        let mut known: Vec<Features> = signatures.map(features).collect();
+        let bursts = bursts.filter(|of| of.up_bytes > 0 || of.down_bytes > 0);
+        let mut known: Vec<Features> = bursts.map(features).collect();
         let spread = spread(&known);
         known.sort_by(|a, b| a[SORTED_BY].total_cmp(&b[SORTED_BY]));
         let mut range = [(f64::INFINITY, f64::NEG_INFINITY); 5];
@@ -133,11 +194,19 @@ impl Looks {
                 (*low, *high) = (low.min(feature), high.max(feature));
             }
         }
+        let each = count as f64 / known.len().max(1) as f64;
         Self {
+            weight: each.max(1.0).ln() - spread.map(f64::ln).iter().sum::<f64>(),
             spread,
             known,
             range,
         }
+    }
+
+    /// How likely it sends a burst so far from the nearest it has sent, as a logarithm: a normal law of five features, but for
+    /// what is the same for all.
+    fn likely(&self, distance: f64) -> f64 {
+        self.weight - distance * distance * self.spread.len() as f64 / 2.0
     }
 
     /// To the nearest of its activities, in spreads; `beyond` where all are farther.
@@ -152,32 +221,33 @@ impl Looks {
         }
         // A little more, so that what rounding does to the root is cut off below.
         let mut least = beyond * beyond * features.len() as f64 * (1.0 + 1e-9);
-        let square = |known: &Features, place: usize| {
-            let pair = known.get(place).zip(features.get(place));
-            let spread = self.spread.get(place).copied().unwrap_or(1.0);
-            pair.map_or(0.0, |(known, feature)| ((known - feature) / spread).powi(2))
-        };
-        // From the nearest by the feature they are ordered by outwards, until that feature alone is too far.
-        let middle = self
-            .known
-            .partition_point(|known| known[SORTED_BY] < features[SORTED_BY]);
+        // From the nearest by the feature they are ordered by outwards, on the nearer side first, until that feature alone is
+        // too far on both: the sooner a near one is found, the fewer are looked at.
+        let by = features[SORTED_BY];
+        let middle = self.known.partition_point(|known| known[SORTED_BY] < by);
         let (below, above) = self.known.split_at(middle);
-        let mut near = |known: &Features| {
-            if square(known, SORTED_BY) >= least {
-                return false;
-            }
-            let mut sum = 0.0;
-            for place in 0..known.len() {
-                sum += square(known, place);
-                if sum >= least {
-                    return true;
-                }
-            }
-            least = sum;
-            true
+        let (mut below, mut above) = (below.iter().rev(), above.iter());
+        let apart = |next: Option<&Features>| match next {
+            Some(known) => ((known[SORTED_BY] - by) / self.spread[SORTED_BY]).powi(2),
+            None => f64::INFINITY,
         };
-        let _ = above.iter().all(&mut near);
-        let _ = below.iter().rev().all(&mut near);
+        let (mut next_below, mut next_above) = (below.next(), above.next());
+        let mut ways = [apart(next_below), apart(next_above)];
+        loop {
+            let (nearer, next) = match ways[0] < ways[1] {
+                true => (ways[0], std::mem::replace(&mut next_below, below.next())),
+                false => (ways[1], std::mem::replace(&mut next_above, above.next())),
+            };
+            let Some(known) = next.filter(|_| nearer < least) else {
+                break;
+            };
+            ways = [apart(next_below), apart(next_above)];
+            let mut squares = [0.0; 5];
+            for (place, square) in squares.iter_mut().enumerate() {
+                *square = ((known[place] - features[place]) / self.spread[place]).powi(2);
+            }
+            least = least.min(squares.iter().sum());
+        }
         (least / features.len() as f64).sqrt().min(beyond)
     }
 }
@@ -204,6 +274,29 @@ fn spread(known: &[Features]) -> Features {
             .sqrt()
             .max(SPREAD_AT_LEAST)
     })
+}
+
+/// The same bursts with so many bytes more a packet; the largest second has as large a share of the packets as of the bytes.
+fn framed(bursts: &[Signature], frame: u64) -> Vec<Signature> {
+    let one = |of: &Signature| {
+        let more = |bytes: u64, packets: u64| bytes.saturating_add(packets.saturating_mul(frame));
+        let grown = |peak: u64, bytes: u64, more: u64| match bytes {
+            0 => 0,
+            _ => (peak as f64 * more as f64 / bytes as f64) as u64,
+        };
+        let (up, down) = (
+            more(of.up_bytes, of.up_packets),
+            more(of.down_bytes, of.down_packets),
+        );
+        Signature {
+            up_bytes: up,
+            down_bytes: down,
+            peak_up_bytes_per_s: grown(of.peak_up_bytes_per_s, of.up_bytes, up),
+            peak_down_bytes_per_s: grown(of.peak_down_bytes_per_s, of.down_bytes, down),
+            ..*of
+        }
+    };
+    bursts.iter().map(one).collect()
 }
 
 /// Logarithms; what is counted in bins or packets begins at one.
@@ -233,15 +326,15 @@ struct Burst {
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
     let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
-    let up = usual(cells.iter().map(|cell| cell.up).collect(), bins);
-    let down = usual(cells.iter().map(|cell| cell.down).collect(), bins);
+    let up = usual(cells, |cell| cell.up, bins);
+    let down = usual(cells, |cell| cell.down, bins);
     let mut bursts: Vec<Burst> = Vec::new();
     for cell in cells {
         if cell.up as f64 <= up && cell.down as f64 <= down {
             continue;
         }
         match bursts.last_mut() {
-            Some(burst) if cell.index.saturating_sub(burst.last) <= GAP + 1 => {
+            Some(burst) if cell.index.saturating_sub(burst.last) <= GAP_S + 1 => {
                 burst.last = cell.index;
                 burst.up = burst.up.saturating_add(cell.up);
                 burst.down = burst.down.saturating_add(cell.down);
@@ -263,62 +356,162 @@ fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
 
 /// What a bin must exceed: median and three standard deviations by the median deviation, of these bins and as many silent
 /// ones as make up `bins`.
-fn usual(mut active: Vec<u64>, bins: usize) -> f64 {
-    active.retain(|&bytes| bytes > 0);
-    let silent = bins.saturating_sub(active.len());
+fn usual(cells: &[Cell], bytes: impl Fn(&Cell) -> u64, bins: usize) -> f64 {
+    let heard = cells.iter().filter(|cell| bytes(cell) > 0).count();
+    let silent = bins.saturating_sub(heard);
     let middle = bins.saturating_sub(1) / 2;
-    let median = |values: &mut Vec<u64>, rank: usize| match rank < values.len() {
-        true => *values.select_nth_unstable(rank).1,
-        false => 0,
-    };
     let Some(rank) = middle.checked_sub(silent) else {
         return 0.0;
     };
-    let middle_rate = median(&mut active, rank);
+    let active = |cell: &Cell| Some(bytes(cell)).filter(|&bytes| bytes > 0);
+    let middle_rate = ranked(cells, active, (0, 0), rank);
     // Silent bins are as far from the median as it is from nothing: farther than half of all.
-    let mut far: Vec<u64> = active.iter().map(|b| b.abs_diff(middle_rate)).collect();
-    far.extend(std::iter::repeat_n(middle_rate, silent.min(active.len())));
-    let middle = middle.min(far.len().saturating_sub(1));
-    let deviation = median(&mut far, middle);
+    let far = |cell: &Cell| active(cell).map(|bytes| bytes.abs_diff(middle_rate));
+    let silent = silent.min(heard);
+    let last = heard.saturating_add(silent).saturating_sub(1);
+    let deviation = ranked(cells, far, (middle_rate, silent), middle.min(last));
     middle_rate as f64 + SIGMA * MAD_TO_SIGMA * deviation as f64
+}
+
+/// Values looked at first.
+const SAMPLED: usize = 1000;
+
+/// Of the values of cells, and one more value that is there so many times, that of a rank, from 0 for the smallest; 0 where
+/// there are not so many.
+///
+/// A sample tells about where it lies, so that only a tenth of all need be copied and put in order (R. W. Floyd, R. L.
+/// Rivest, CACM 18(3), 1975); where the sample is wrong, all are.
+fn ranked(
+    cells: &[Cell],
+    value: impl Fn(&Cell) -> Option<u64>,
+    more: (u64, usize),
+    rank: usize,
+) -> u64 {
+    let sampled = cells.iter().step_by(cells.len() / SAMPLED + 1);
+    let mut sample: Vec<u64> = sampled.filter_map(&value).collect();
+    let times = more.1 / (cells.len() / SAMPLED + 1);
+    sample.extend(std::iter::repeat_n(more.0, times));
+    sample.sort_unstable();
+    let about = rank / (cells.len() / SAMPLED + 1);
+    let around = sample.len() / 20;
+    let low = about.checked_sub(around);
+    let low = low.and_then(|low| sample.get(low)).map_or(0, |&low| low);
+    let high = sample.get(about.saturating_add(around));
+    let high = high.map_or(u64::MAX, |&high| high);
+    for (low, high) in [(low, high), (0, u64::MAX)] {
+        let mut below = 0usize;
+        let mut within = Vec::with_capacity(cells.len() / 8);
+        let values = cells.iter().filter_map(&value);
+        for value in values.chain(std::iter::repeat_n(more.0, more.1)) {
+            below += usize::from(value < low);
+            if (low..=high).contains(&value) {
+                within.push(value);
+            }
+        }
+        let place = rank.checked_sub(below);
+        if let Some(place) = place.filter(|&place| place < within.len()) {
+            return *within.select_nth_unstable(place).1;
+        }
+    }
+    0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn cells(bytes: &[u64]) -> Vec<Cell> {
+        let cell = |(&up, index)| Cell { index, up, down: 1 };
+        bytes.iter().zip(0..).map(cell).collect()
+    }
+
+    proptest! {
+        /// A value by its rank is that of the sorted list, however little the sample tells.
+        #[test]
+        fn ranks_are_those_of_the_sorted_list(
+            bytes in prop::collection::vec(prop_oneof![0u64..4, 0u64..50_000, any::<u64>()], 1..6000),
+            swapped in any::<bool>(), more in (0u64..9, 0usize..3000), share in 0.0f64..1.0,
+        ) {
+            let mut bytes = bytes;
+            if swapped { bytes.sort_unstable(); }
+            let mut all: Vec<u64> = bytes.iter().copied().filter(|&b| b > 0).collect();
+            all.extend(std::iter::repeat_n(more.0, more.1));
+            all.sort_unstable();
+            let rank = (share * all.len() as f64) as usize;
+            let value = |cell: &Cell| Some(cell.up).filter(|&up| up > 0);
+            let found = ranked(&cells(&bytes), value, more, rank);
+            prop_assert_eq!(found, all.get(rank).copied().unwrap_or(0));
+        }
+    }
 
     #[test]
     fn the_usual_is_the_median_and_its_deviation() {
         // Five bins, three silent: the median is silence.
-        assert_eq!(usual(vec![7, 9], 5), 0.0);
+        let usual = |bytes: &[u64], bins| super::usual(&cells(bytes), |cell| cell.up, bins);
+        assert_eq!(usual(&[7, 9], 5), 0.0);
         // 0 4 5 6 100: median 5; deviations 0 1 1 5 95, median 1.
-        assert_eq!(usual(vec![4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);
-        assert_eq!(usual(Vec::new(), 0), 0.0);
+        assert_eq!(usual(&[4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);
+        assert_eq!(usual(&[], 0), 0.0);
+    }
+
+    fn sent(bytes: u64) -> Signature {
+        Signature {
+            seconds: 1.0,
+            up_bytes: bytes,
+            down_bytes: bytes,
+            peak_up_bytes_per_s: bytes,
+            peak_down_bytes_per_s: bytes,
+            ..Signature::default()
+        }
+    }
+
+    fn knowing(devices: Vec<KnownDevice>) -> DeviceRate {
+        DeviceRate::new(
+            &Arc::new(Knowledge {
+                devices,
+                ..Knowledge::default()
+            }),
+            &Settings::default(),
+        )
     }
 
     #[test]
     fn the_nearest_device_is_claimed_and_nothing_where_nothing_fits() {
         let looks = |bytes: u64| KnownDevice {
-            servers: Default::default(),
-            signatures: vec![Signature {
-                seconds: 1.0,
-                up_bytes: bytes,
-                down_bytes: bytes,
-                peak_up_bytes_per_s: bytes,
-                peak_down_bytes_per_s: bytes,
-            }],
+            signatures: vec![sent(bytes)],
+            ..KnownDevice::default()
         };
-        let knowledge = Arc::new(Knowledge {
-            devices: vec![looks(1_000), looks(1_000_000)],
-        });
-        let adversary = DeviceRate::new(&knowledge, &Settings::default());
-        let burst = |bytes| features(&looks(bytes).signatures[0]);
-        // ln 1.2 / .3 in four features of five: sqrt(.8) * .6077 = .5436; the other device is beyond 6.
-        let (device, margin) = adversary.nearest(&burst(1_200), None).unwrap();
+        let adversary = knowing(vec![looks(1_000), looks(4_000), looks(1_000_000)]);
+        let burst = |bytes| features(&sent(bytes));
+        // ln 1.2 / .3 and ln(4 / 1.2) / .3 in four features of five: half their squares differ by the margin.
+        let (device, margin) = adversary.likeliest(&burst(1_200), None, false).unwrap();
+        let square = |ratio: f64| 4.0 * (ratio.ln() / 0.3).powi(2) / 2.0;
         assert_eq!(device, 0);
-        assert!((margin - (6.0 - 0.8f64.sqrt() * 1.2f64.ln() / 0.3)).abs() < 1e-3);
-        assert_eq!(adversary.nearest(&burst(900_000), None).unwrap().0, 1);
-        assert_eq!(adversary.nearest(&burst(30_000), None), None);
-        assert_eq!(adversary.nearest(&burst(900_000), Some(0)), None);
+        assert!(
+            (margin - square(4.0 / 1.2) + square(1.2)).abs() < 0.05,
+            "{margin}"
+        );
+        let (device, margin) = adversary.likeliest(&burst(900_000), None, false).unwrap();
+        assert_eq!((device, margin), (2, CERTAIN));
+        assert_eq!(adversary.likeliest(&burst(60_000), None, false), None);
+        assert_eq!(adversary.likeliest(&burst(900_000), Some(0), false), None);
+    }
+
+    #[test]
+    fn what_devices_send_unused_is_no_activity() {
+        let device = |idle: u64, idle_bursts| KnownDevice {
+            signatures: vec![sent(1_000)],
+            idle: vec![sent(idle)],
+            idle_bursts,
+            ..KnownDevice::default()
+        };
+        let burst = features(&sent(1_200));
+        let claims =
+            |idle, count| knowing(vec![device(idle, count)]).likeliest(&burst, None, false);
+        // Nearer to what it sends unused; as near, and that is sent a thousand times as often; farther from it.
+        assert_eq!(claims(1_300, 1), None);
+        assert_eq!(claims(1_500, 1_000), None);
+        assert_eq!(claims(1_500, 1).unwrap().0, 0);
     }
 }

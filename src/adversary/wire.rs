@@ -96,14 +96,14 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
 
 /// The length of a bin: `bin`, doubled until trains fill no more than [`BINS_AT_MOST`].
 fn affordable(seen: &Observation, mut bin: Duration) -> Duration {
+    let trains = seen.sightings.iter().filter(|train| train.count > 1);
     let filled = |bin: Duration| {
-        let trains = seen.sightings.iter().filter(|train| train.count > 1);
         let bin = nanos(bin).max(1).unsigned_abs();
         let of = |train: &Sighting| {
             let length = train.end().0.abs_diff(train.at.0);
             u64::from(train.count).min(length / bin)
         };
-        trains.map(of).fold(0u64, u64::saturating_add)
+        trains.clone().map(of).fold(0u64, u64::saturating_add)
     };
     // No train is longer than time is: 64 doublings end it, and so many trains do not fit into memory.
     for _ in 0..64 {
@@ -127,38 +127,43 @@ pub fn half_open(span: Span) -> Span {
     Span::new(span.start, end.max(span.start))
 }
 
-/// Bins being filled. Packets that come one by one ascend, and so do trains of one direction on most wires: kept apart,
-/// they need no sorting.
+/// Bins being filled. Sightings ascend by begin and most trains are short or fill bin after bin, so that nearly every bin is
+/// the last one, or the one after the bin that was filled before.
 #[derive(Default)]
 struct Filling {
-    singles: Filled,
-    /// Up and down.
-    trains: [Filled; 2],
-    /// From when to before when the last bin of `singles` reaches: most packets fall into the bin of the one before.
-    last: (i64, i64),
+    /// Ascending, each once.
+    cells: Vec<Cell>,
+    /// Bins that would have to be put in between.
+    late: Vec<Cell>,
+    /// From when to before when the last bin reaches that a single packet fell into, and its place: most packets fall into
+    /// the bin of the one before.
+    last: (i64, i64, usize),
 }
 
 impl Filling {
     fn add(&mut self, sighting: &Sighting, grid: Grid) {
         let at = sighting.at.0;
         if sighting.count == 1 {
-            let within = self.last.0 <= at && at < self.last.1;
-            if let (true, Some(cell)) = (within, self.singles.cells.last_mut()) {
-                return put(cell, sighting.direction, u64::from(sighting.bytes));
+            let bytes = u64::from(sighting.bytes);
+            let (from, to, place) = self.last;
+            if from <= at && at < to {
+                if let Some(cell) = self.cells.get_mut(place) {
+                    return put(cell, sighting.direction, bytes);
+                }
             }
             let index = grid.index(sighting.at);
-            self.last = (grid.start(index).0, grid.start(index.saturating_add(1)).0);
-            let bytes = u64::from(sighting.bytes);
-            return self.singles.add(index, sighting.direction, bytes);
+            let before = self.cells.len().saturating_sub(1);
+            if let Some(place) = self.fill(index, before, sighting.direction, bytes) {
+                let (from, to) = (grid.start(index), grid.start(index.saturating_add(1)));
+                self.last = (from.0, to.0, place);
+            }
+            return;
         }
-        let [up, down] = &mut self.trains;
-        let filled = match sighting.direction {
-            Direction::Up => up,
-            Direction::Down => down,
-        };
         let mut done = 0;
         let mut border = Timestamp(i64::MIN);
         let mut index = 0i64;
+        let mut place = self.cells.len().saturating_sub(1);
+        let usual = nanos(grid.bin()) / sighting.every.max(1);
         while done < sighting.count {
             let passed = sighting.every.saturating_mul(i64::from(done));
             let at = Timestamp(sighting.at.0.saturating_add(passed));
@@ -173,70 +178,85 @@ impl Filling {
             };
             // At the end of all time instants pile up, and so do its bins.
             let upto = match border > at {
-                true => sighting.count_before(border).max(done.saturating_add(1)),
+                true => before(sighting, border, done, usual).max(done.saturating_add(1)),
                 false => sighting.count,
             };
             let bytes = u64::from(upto - done).saturating_mul(u64::from(sighting.bytes));
-            filled.add(index, sighting.direction, bytes);
+            let filled = self.fill(index, place, sighting.direction, bytes);
+            place = filled.unwrap_or(place);
             done = upto;
         }
     }
 
-    fn cells(self) -> Vec<Cell> {
-        let [up, down] = self.trains.map(Filled::sorted);
-        merged(merged(up, down), self.singles.sorted())
-    }
-}
-
-/// Bins in the order they were filled in.
-#[derive(Default)]
-struct Filled {
-    cells: Vec<Cell>,
-    /// Whether some bin comes after a later one.
-    mixed: bool,
-}
-
-impl Filled {
-    fn add(&mut self, index: i64, direction: Direction, bytes: u64) {
-        match self.cells.last_mut() {
-            Some(last) if last.index == index => return put(last, direction, bytes),
-            Some(last) if last.index > index => self.mixed = true,
-            _ => {}
-        }
-        let mut cell = Cell {
+    /// Adds bytes to a bin and tells its place, which may be that of the bin filled `before` or the one after; none where it
+    /// would have to be put in between.
+    fn fill(
+        &mut self,
+        index: i64,
+        before: usize,
+        direction: Direction,
+        bytes: u64,
+    ) -> Option<usize> {
+        let mut new = Cell {
             index,
             ..Cell::default()
         };
-        put(&mut cell, direction, bytes);
-        self.cells.push(cell);
+        put(&mut new, direction, bytes);
+        let Some(last) = self.cells.last().filter(|last| index <= last.index) else {
+            self.cells.push(new);
+            return Some(self.cells.len() - 1);
+        };
+        let is_there = |place: &usize| self.cells.get(*place).is_some_and(|of| of.index == index);
+        // Where no bin is silent it is as many places from the end as bins.
+        let back = usize::try_from(last.index.abs_diff(index)).unwrap_or(usize::MAX);
+        let from_end = self.cells.len().wrapping_sub(1).wrapping_sub(back);
+        let near = [before.saturating_add(1), before, from_end];
+        let place = near.into_iter().find(is_there).or_else(|| {
+            let found = self.cells.binary_search_by_key(&index, |cell| cell.index);
+            found.ok()
+        });
+        match place.and_then(|place| self.cells.get_mut(place)) {
+            Some(cell) => put(cell, direction, bytes),
+            None => self.late.push(new),
+        }
+        place
     }
 
-    /// Ascending, each bin once.
-    fn sorted(mut self) -> Vec<Cell> {
-        if self.mixed {
-            // Stable sorting takes ascending runs as they are, and long trains are such runs.
-            self.cells.sort_by_key(|cell| cell.index);
-            self.cells.dedup_by(|later, kept| {
-                let same = later.index == kept.index;
-                if same {
-                    unite(kept, later);
-                }
-                same
-            });
+    fn cells(mut self) -> Vec<Cell> {
+        if self.late.is_empty() {
+            return self.cells;
         }
-        self.cells
+        // Stable sorting takes ascending runs as they are, and long trains are such runs.
+        self.late.sort_by_key(|cell| cell.index);
+        self.late.dedup_by(|later, kept| {
+            let same = later.index == kept.index;
+            if same {
+                unite(kept, later);
+            }
+            same
+        });
+        merged(self.cells, self.late)
     }
+}
+
+/// [`Sighting::count_before`] `border`, of a train of which `done` packets have passed and `usual` or one more are likely to
+/// pass before it: telling whether that is so costs less than the division.
+fn before(train: &Sighting, border: Timestamp, done: u32, usual: i64) -> u32 {
+    let nth = |n: i64| train.at.0.checked_add(train.every.checked_mul(n)?);
+    let likely = i64::from(done).saturating_add(usual);
+    [likely, likely.saturating_add(1)]
+        .into_iter()
+        .find(|&n| {
+            let within = nth(n - 1).is_some_and(|at| at < border.0);
+            within && nth(n).is_some_and(|at| at >= border.0)
+        })
+        .and_then(|n| u32::try_from(n).ok())
+        .map_or_else(|| train.count_before(border), |n| n.min(train.count))
 }
 
 /// Two ascending lists as one, equal bins added up.
 fn merged(a: Vec<Cell>, b: Vec<Cell>) -> Vec<Cell> {
-    if a.is_empty() {
-        return b;
-    }
-    if b.is_empty() {
-        return a;
-    }
-    let mut all = Vec::with_capacity(a.len().max(b.len()));
+    let mut all = Vec::with_capacity(a.len() + b.len());
     let mut a = a.into_iter().peekable();
     for mut cell in b {
         while let Some(earlier) = a.next_if(|earlier| earlier.index < cell.index) {
@@ -288,8 +308,9 @@ mod tests {
         Knowledge {
             devices: vec![KnownDevice {
                 servers,
-                signatures: Vec::new(),
+                ..KnownDevice::default()
             }],
+            ..Knowledge::default()
         }
     }
 

@@ -7,7 +7,7 @@ use crate::score::shuffle::Shuffles;
 use crate::score::tally::Tally;
 use crate::stats::{area_under_curve, cluster_bootstrap, ratio, wilson, Interval};
 use crate::threat::{Foretold, Vantage};
-use crate::verdict::{CMin, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory};
+use crate::verdict::{CMin, Dealt, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -220,11 +220,19 @@ fn shuffled(row: usize, judged: &[&Judged]) -> Option<Shuffled> {
         sum.add(shuffles);
     }
     let lift = sum.lift()?;
+    let [dealt, low, high] = lift.dealt;
     Some(Shuffled {
         confidence: lift.confidence,
         lift: lift.lift,
         low: lift.low,
         high: lift.high,
+        trials: sum.trials,
+        chance: lift.chance,
+        dealt: Dealt {
+            lift: dealt,
+            low,
+            high,
+        },
     })
 }
 

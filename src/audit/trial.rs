@@ -3,6 +3,7 @@
 use crate::adversary::wire::{whose, Watcher, Wire};
 use crate::adversary::{padding, Kind, Row, Settings};
 use crate::score::chance::{chance, Chance};
+use crate::score::delay::delayed;
 use crate::score::periods::{mark, Marked};
 use crate::score::shuffle::{shuffle_all, Shuffles};
 use crate::score::tally::{tally, Tally};
@@ -10,6 +11,7 @@ use crate::score::truth::Truth;
 use crate::threat::{Cost, Delay, Guess, Knowledge, Observation, ShapedTrace, Vantage};
 use crate::trace::Trace;
 use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +112,12 @@ impl<'a> Ground<'a> {
         let seen = &shaped.seen;
         let wire = self.wire(seen);
         let away = away.map(|away| self.wire(away));
-        let marked = self.periods(shaped, &wire);
+        let mut marked = self.periods(shaped, &wire);
+        let carried = delayed(&mut marked, &self.truth);
+        let truth = match carried.is_empty() {
+            true => Cow::Borrowed(&self.truth),
+            false => Cow::Owned(self.truth.with(&carried)),
+        };
         let guesses: Vec<Vec<Guess>> = self
             .watchers
             .iter()
@@ -137,7 +144,7 @@ impl<'a> Ground<'a> {
         let judged = self.watchers.iter().zip(of_activities).zip(&guesses);
         let judged = judged.map(|(((row, adversary), claims), guesses)| {
             let shuffles = shuffles.next().unwrap_or_default();
-            let tallies = tally(claims, &self.truth);
+            let tallies = tally(claims, &truth);
             match row.kind {
                 Kind::Activities => Judged {
                     tallies,

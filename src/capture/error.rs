@@ -89,7 +89,7 @@ pub enum CaptureError {
         what: String,
     },
     /// libpcap refuses the filter.
-    #[error("filter `{filter}`: {reason}{}; for example: -f 'host 192.168.1.20 and not port 53' (see man pcap-filter)", link_note(.link))]
+    #[error("filter `{filter}`: {reason}{}{place}for example: -f 'host 192.168.1.20 and not port 53' (see man pcap-filter)", link_note(.link))]
     Filter {
         /// The filter as given.
         filter: String,
@@ -97,6 +97,8 @@ pub enum CaptureError {
         reason: String,
         /// The file and link type it was compiled for, where it is wrong for that alone.
         link: Option<String>,
+        /// Where in the filter that is, drawn below it; or what separates two sentences.
+        place: String,
     },
     /// The filter holds a name that libpcap would ask the network for.
     #[error(

@@ -2,6 +2,7 @@
 
 use super::bpf::{Instruction, Program};
 use super::error::CaptureError;
+use super::filter_place::{drawn, place};
 use super::filter_words::without_lookups;
 use super::frame::LinkType;
 use std::collections::BTreeMap;
@@ -53,7 +54,12 @@ impl Filter {
                 Err(error) => reason = reason.or(Some(error)),
             }
         }
+        let compiles = |text: &str| {
+            without_lookups(text).is_ok_and(|numeric| compile(&numeric, LinkType::ETHERNET).is_ok())
+        };
+        let place = place(&text, compiles);
         Err(CaptureError::Filter {
+            place: place.map_or_else(|| "; ".into(), |place| drawn(&text, &place)),
             filter: text,
             reason: reason.unwrap_or_default(),
             link: None,
@@ -68,8 +74,14 @@ impl Filter {
                 reason: reason.clone(),
                 filter: self.text.clone(),
                 link: Some(format!("{path} is {link}")),
+                place: "; ".into(),
             }),
         }
+    }
+
+    /// What libpcap is given to compile: no name is left in it that would be looked up.
+    pub(super) fn numeric(&self) -> &str {
+        &self.numeric
     }
 
     fn program(&mut self, link: LinkType) -> &Result<Program, String> {

@@ -14,6 +14,7 @@ use crate::report::{deliver, Format, Plan, Shown, Style};
 use crate::trace::Source;
 use crate::verdict::baseline::Saved;
 use crate::verdict::gates::{judge, Limits};
+use crate::verdict::undefended::unable;
 use crate::verdict::{Home, Outcome, Verdict, SCHEMA};
 use crate::{adversary, audit};
 use serde_json::{json, Value};
@@ -80,6 +81,9 @@ pub fn verdict(
     common: &Common,
 ) -> Verdict {
     let trace = &ground.trace;
+    let rhythms = parameters.get("ignore_periodic") != Some(&Value::Bool(true));
+    let mut caveats = ground.caveats.clone();
+    caveats.extend(unable(&results, rhythms));
     Verdict {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
@@ -113,7 +117,7 @@ pub fn verdict(
         exit_code: 0,
         not_run: Vec::new(),
         loopback: None,
-        caveats: ground.caveats.clone(),
+        caveats,
     }
 }
 

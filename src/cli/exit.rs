@@ -1,6 +1,6 @@
 //! Exit codes, the same for every command and format.
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, LiveError};
 use crate::report::OutputError;
 use std::io;
 
@@ -83,6 +83,14 @@ pub fn input(message: impl Into<String>) -> anyhow::Error {
     })
 }
 
+/// An error of what is around us: a permission, an interface, the disk.
+pub fn environment(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Told {
+        exit: Exit::Environment,
+        message: message.into(),
+    })
+}
+
 /// An error and its causes in one line, each said once: many an error quotes its cause already.
 pub fn told(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
@@ -108,7 +116,7 @@ pub fn of(error: &anyhow::Error) -> Failure {
                 _ => Exit::Input,
             });
         }
-        if cause.is::<OutputError>() {
+        if cause.is::<OutputError>() || cause.is::<LiveError>() {
             return Failure::Exit(Exit::Environment);
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {

@@ -2,6 +2,12 @@
 
 pub mod args;
 pub mod auditing;
+pub mod capture;
+pub mod capture_clock;
+pub mod capture_listen;
+pub mod capture_output;
+pub mod capture_senders;
+pub mod capture_status;
 pub mod check;
 pub mod checks;
 pub mod defend;
@@ -54,6 +60,7 @@ pub fn run() -> Exit {
     let common = &cli.common;
     let result = match &cli.command {
         None => print(args::SHORT_HELP),
+        Some(Command::Capture(args)) => capture::run(args, common),
         Some(Command::Infer(args)) => infer::run(args, common, View::Infer),
         Some(Command::Devices(args)) => infer::run(args, common, View::Devices),
         Some(Command::Flows(args)) => infer::run(args, common, View::Flows),

@@ -12,10 +12,12 @@
 //!   section 6.1: "the fraction of time periods with traffic corresponding to user activities").
 
 use super::settings::{
-    within, DefenseError, Durations, Rates, Settings, Shape, TimeModel, PACKETS_AT_MOST,
+    within, DefenseError, Durations, ExtensionRule, Rates, Settings, Shape, TimeModel,
+    PACKETS_AT_MOST,
 };
-use super::solve::{Promise, Renewal};
+use super::solve::{Grid, Promise, Renewal};
 use super::stream::{touched, Stream};
+use super::waits::Waits;
 use crate::stp::cadence::{cells_per_period, Cadence};
 use crate::stp::durations::DurationLaw;
 use crate::stp::lane::CELL_HEADER_BYTES;
@@ -253,7 +255,13 @@ impl Fit {
                     true => bytes / periods,
                     false => 0.0,
                 };
-                Promise::Grid {
+                let (cover_s, cover_periods) = self.law.means(self.period);
+                Promise::Grid(Grid {
+                    waits: Waits::of(&self.stream.spans, trace.window.start, self.period),
+                    cover_beyond: match settings.rule {
+                        ExtensionRule::Phantom => (cover_s / period_s - 1.0).clamp(0.0, 1.0),
+                        ExtensionRule::Paper => (cover_periods - 1.0).clamp(0.0, 1.0),
+                    },
                     periods: Periods {
                         activity: self.p,
                         padded_bytes: self.rate() * period_s,
@@ -261,7 +269,7 @@ impl Fit {
                         idle_bytes: mean(all - touched_bytes as f64, count - active),
                     },
                     count,
-                }
+                })
             }
             TimeModel::PerSecond => {
                 let spans = &self.stream.spans;

@@ -14,6 +14,7 @@ pub mod stp;
 mod stream;
 pub mod tunnel;
 pub mod vpn;
+mod waits;
 mod wire;
 
 pub use settings::{DefenseError, Settings};

@@ -1,6 +1,7 @@
 //! What stochastic traffic padding promises for a q, and which q keeps a promise.
 //!
-//! On the grid the paper's equations say it ([`crate::theory`]). Per second they do not: there a period begins when the
+//! On the grid the paper's equations say it ([`crate::theory`]), but for what waiting does to them ([`super::waits`]). Per
+//! second they do not: there a period begins when the
 //! first of activity and cover does, and later activities may come under it. With p and q a second, d the mean length of an
 //! activity and T of a period:
 //! - a period that begins out of silence is begun by cover with chance a = q(1-p) / (p + q(1-p)), and no activity comes
@@ -15,19 +16,53 @@
 //! It is a renewal argument that takes the ends of periods for random instants: good to a few hundredths.
 
 use super::settings::{DefenseError, ExtensionRule};
-use crate::theory::{confidence, knee_of, padding_for, Periods};
+use super::waits::Waits;
+use crate::theory::{knee_of, Periods};
 use crate::units::Probability;
 
 /// Seconds of the month that data caps are for.
 pub(super) const MONTH: f64 = 30.0 * 86_400.0;
 
 /// What is promised for one stream.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Promise {
-    /// Equations 1 and 2, of so many periods.
-    Grid { periods: Periods, count: f64 },
+    /// Equations 1 and 2, with what waits.
+    Grid(Grid),
     /// The renewal argument.
     PerSecond(Renewal),
+}
+
+/// What happens on the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Grid {
+    /// How activities lie on it.
+    pub(super) waits: Waits,
+    /// Chance that cover goes on for another period.
+    pub(super) cover_beyond: f64,
+    /// What equation 2 speaks of.
+    pub(super) periods: Periods,
+    /// How many periods there are.
+    pub(super) count: f64,
+}
+
+impl Grid {
+    fn expected(&self, padding: Probability) -> Expected {
+        let (p, q) = (self.periods.activity.get(), padding.get());
+        let cover = 1.0 - (1.0 - q) * (1.0 - q * self.cover_beyond);
+        let (padded, genuine) = self.waits.expected(self.count, cover);
+        let Periods {
+            padded_bytes,
+            active_bytes,
+            idle_bytes,
+            ..
+        } = self.periods;
+        Expected {
+            padded,
+            genuine,
+            carried: padded * padded_bytes + (self.count - padded).max(0.0) * idle_bytes,
+            bytes: self.count * (p * active_bytes + (1.0 - p) * idle_bytes),
+        }
+    }
 }
 
 /// What the renewal argument is about.
@@ -139,18 +174,7 @@ impl Promise {
     pub(super) fn expected(&self, padding: Probability) -> Expected {
         match self {
             Self::PerSecond(renewal) => renewal.expected(padding),
-            Self::Grid { periods, count } => {
-                let (p, q) = (periods.activity.get(), padding.get());
-                let padded = count * (p + (1.0 - p) * q);
-                let c = confidence(periods.activity, padding).unwrap_or(0.0);
-                let bytes = count * (p * periods.active_bytes + (1.0 - p) * periods.idle_bytes);
-                Expected {
-                    padded,
-                    genuine: padded * c,
-                    carried: periods.overhead(padding).unwrap_or(0.0) * bytes,
-                    bytes,
-                }
-            }
+            Self::Grid(grid) => grid.expected(padding),
         }
     }
 
@@ -167,11 +191,10 @@ impl Promise {
         wanted: f64,
         of: &str,
     ) -> Result<Probability, DefenseError> {
-        let solved = match self {
-            Self::Grid { periods, .. } => padding_for(periods.activity, wanted),
-            Self::PerSecond(_) if self.c(Probability::ALWAYS) > wanted => None,
+        let solved = match self.c(Probability::ALWAYS) > wanted {
+            true => None,
             // c falls as q grows.
-            Self::PerSecond(_) => Some(bisect(|q| self.c(q) <= wanted)),
+            false => Some(bisect(|q| self.c(q) <= wanted)),
         };
         solved.ok_or_else(|| DefenseError::OutOfReach {
             what: "a target confidence",
@@ -185,13 +208,10 @@ impl Promise {
 
     /// The q at the knee of c / b.
     pub(super) fn knee(&self, of: &str) -> Result<Probability, DefenseError> {
-        let knee = match self {
-            Self::Grid { periods, .. } => periods.knee(),
-            Self::PerSecond(renewal) => knee_of(|q| {
-                let expected = renewal.expected(q);
-                Some(expected.confidence()? / expected.overhead()?)
-            }),
-        };
+        let knee = knee_of(|q| {
+            let expected = self.expected(q);
+            Some(expected.confidence()? / expected.overhead()?)
+        });
         knee.ok_or_else(|| DefenseError::OutOfReach {
             what: "a knee",
             wanted: "c / b".into(),
@@ -252,6 +272,8 @@ fn bisect(holds: impl Fn(Probability) -> bool) -> Probability {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::{Span, Timestamp};
+    use std::time::Duration;
 
     fn chance(number: f64) -> Probability {
         Probability::new(number).unwrap()
@@ -296,7 +318,13 @@ mod tests {
         }
         let error = promise.q_for_confidence(0.2, "the camera").unwrap_err();
         assert!(error.to_string().contains("0.226"), "{error}");
-        let grid = Promise::Grid {
+        // An activity in each of 30 periods, two apart.
+        let spans: Vec<Span> = (0..30)
+            .map(|n| Span::at(Timestamp::new(n * 30 + 5, 0)))
+            .collect();
+        let grid = Promise::Grid(Grid {
+            waits: Waits::of(&spans, Timestamp(0), Duration::from_secs(10)),
+            cover_beyond: 0.0,
             periods: Periods {
                 activity: chance(0.3),
                 padded_bytes: 1.0,
@@ -304,14 +332,15 @@ mod tests {
                 idle_bytes: 0.0,
             },
             count: 100.0,
-        };
+        });
         let error = grid.q_for_confidence(0.2, "the camera").unwrap_err();
         assert!(error.to_string().contains("0.300"), "{error}");
     }
 
     #[test]
     fn a_cap_is_kept_or_what_is_needed_is_named() {
-        let all = [Promise::PerSecond(nest(ExtensionRule::Phantom)); 2];
+        let one = Promise::PerSecond(nest(ExtensionRule::Phantom));
+        let all = [one.clone(), one];
         // Always: 2 * 1000 B/s * 2,592,000 s = 5.184 GB.
         let q = |cap| q_for_cap(&all, 0.0, 10_000.0, cap);
         assert_eq!(q(5.2e9), Ok(Probability::ALWAYS));

@@ -247,7 +247,7 @@ impl Stp {
     /// # Errors
     /// A cap that not even q = 0 keeps; what it needs is named.
     fn keep(&mut self, cap: f64, trace: &Trace) -> Result<(), DefenseError> {
-        let promises: Vec<Promise> = self.padded.iter().map(|one| one.promise).collect();
+        let promises: Vec<Promise> = self.padded.iter().map(|one| one.promise.clone()).collect();
         let seconds = trace.seconds().max(1.0);
         let mut best: Option<Probability> = None;
         let (mut aim, mut least) = (cap, f64::INFINITY);

@@ -62,24 +62,23 @@ fn couple(train: &mut Sighting, new: Sighting) -> bool {
     }
 }
 
-/// Two lists ascending by begin as one.
-pub(super) fn merged(a: Vec<Sighting>, b: Vec<Sighting>) -> Vec<Sighting> {
-    if a.is_empty() {
-        return b;
-    }
-    if b.is_empty() {
-        return a;
-    }
-    let mut all = Vec::with_capacity(a.len() + b.len());
-    let mut a = a.into_iter().peekable();
-    for later in b {
-        while let Some(earlier) = a.next_if(|earlier| earlier.at <= later.at) {
-            all.push(earlier);
+/// Two lists ascending by begin as one, what is in `a` first of equals. From the last to the first, within the room of `a`:
+/// what comes before all of `b` is not moved.
+pub(super) fn merged(mut a: Vec<Sighting>, b: Vec<Sighting>) -> Vec<Sighting> {
+    let mut left = a.len();
+    a.extend_from_slice(&b);
+    let mut free = a.len();
+    for later in b.into_iter().rev() {
+        while left > 0 && a.get(left - 1).is_some_and(|of| of.at > later.at) {
+            (left, free) = (left - 1, free - 1);
+            a.swap(left, free);
         }
-        all.push(later);
+        free -= 1;
+        if let Some(place) = a.get_mut(free) {
+            *place = later;
+        }
     }
-    all.extend(a);
-    all
+    a
 }
 
 /// Delays of genuine packets; those of none are only counted.
@@ -106,11 +105,20 @@ impl Delays {
     /// As [`Delay::of`] tells them, by nearest rank.
     pub(super) fn finish(mut self) -> Delay {
         let all = self.prompt + self.late.len();
+        // What is not below the last one told: shares ascend.
+        let (mut rest, mut told) = (&mut self.late[..], self.prompt);
         let mut at = |share: f64| {
             let rank = ((share * all as f64).ceil() as usize).max(1);
-            let among_late = rank.checked_sub(self.prompt + 1);
-            match among_late.filter(|&index| index < self.late.len()) {
-                Some(index) => Duration::from_nanos(*self.late.select_nth_unstable(index).1),
+            let among_late = rank.checked_sub(told + 1);
+            match among_late.filter(|&index| index < rest.len()) {
+                Some(index) => {
+                    let late = *rest.select_nth_unstable(index).1;
+                    rest = std::mem::take(&mut rest)
+                        .get_mut(index..)
+                        .unwrap_or_default();
+                    told += index;
+                    Duration::from_nanos(late)
+                }
                 None => Duration::ZERO,
             }
         };

@@ -3,6 +3,7 @@
 //! Nothing here knows of adversaries or defenses: guesses, periods and a trace go in, counts come out.
 
 pub mod chance;
+pub mod delay;
 pub mod periods;
 pub mod shuffle;
 pub mod tally;

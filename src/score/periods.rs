@@ -1,6 +1,6 @@
 //! Padded periods held against the truth: which are genuine.
 
-use super::truth::{meets, Truth};
+use super::truth::Truth;
 use crate::units::{Span, Timestamp};
 
 /// A padded period.
@@ -14,6 +14,10 @@ pub struct Marked {
     pub span: Span,
     /// Whether traffic of an activity of that device is under it.
     pub genuine: bool,
+    /// Whether an activity made padding begin or go on here: one was running, or waiting, when the period began.
+    pub begun: bool,
+    /// Whether an activity came and went under it, so that padding would have been the same without.
+    pub within: bool,
 }
 
 /// Marks periods, given as (flow, from begin to end); `whose` tells the device of each flow. Ordered by flow, then by begin.
@@ -28,13 +32,24 @@ pub fn mark(
         let device = whose.get(flow as usize).copied().flatten();
         let end = Timestamp(span.end.0.saturating_sub(1)).max(span.start);
         let span = Span::new(span.start, end);
-        let used = truth.used(device);
-        Marked {
+        let traffic = truth.used(device).map_or(&[][..], |used| &used.traffic);
+        let after = traffic.partition_point(|of| of.end < span.start);
+        let under = traffic.get(after..).unwrap_or_default().iter();
+        let under = under.take_while(|of| of.start <= span.end);
+        let mut marked = Marked {
             flow,
             device,
             span,
-            genuine: used.is_some_and(|used| meets(&used.traffic, span)),
+            genuine: false,
+            begun: false,
+            within: false,
+        };
+        for of in under {
+            marked.genuine = true;
+            marked.begun |= of.start <= span.start;
+            marked.within |= of.start > span.start && of.end <= span.end;
         }
+        marked
     });
     let mut marked: Vec<Marked> = marked.collect();
     marked.sort_by_key(|period| (period.flow, period.span));

@@ -1,73 +1,135 @@
-//! The control: how right would the same claims be if the genuine marks were dealt anew among the padded periods?
+//! The control: how right would the same claims be if what is genuine were dealt anew among the padded periods?
 //!
-//! Who knows nothing but where padding is does as well against shuffled marks; who does better sees something through the
-//! padding. Marks are dealt among the periods of the same flow, so that knowing which device is used most is no merit. Here
-//! a claim is right when it touches a period that is marked, of a flow that may be of its device.
+//! Who knows nothing but where padding is does as well against dealt marks; who does better sees something through the
+//! padding. Marks are dealt among the periods of the same flow, as many as there were, so that knowing which device is used
+//! most is no merit. Here a claim is right when it touches a period that is marked, of a flow that may be of its device.
+//!
+//! # What is dealt
+//! Marks do not fall singly: an activity that makes padding go on is under the period before and under the one after. Dealt
+//! singly they would hit a run of two periods more often than activities do, and a rule that goes by run lengths would seem to
+//! mislead where it knows nothing. What padding without a leak promises is this: *whatever made a period be padded, activity or
+//! cover, was an activity with the same chance*, whether the period begins a run or goes on with one. So causes are dealt:
+//! - each period was begun by one cause: that which began the run, or that which ran on at the end of the period before. An
+//!   activity that did so is dealt to any period of the flow, each as likely, and marks it; where that period goes on with a
+//!   run it marks the one before as well, for it was running there;
+//! - an activity that came and went under a period made no difference to the wire, and is dealt to any period as well.
+//!
+//! They are drawn in their true proportion until as many periods are marked as truly are, so that claiming every period has
+//! lift 1 exactly. With phantom activities a run of two is genuine with chance 1 - (1 - a)^2 where a single period is with
+//! chance a, true or dealt: lift 1. Under the paper's rule hardly anything but an activity makes padding go on, the causes of
+//! later periods are genuine far more often than those of first ones, and the lift of who bets on runs is above 1 (the leak).
+//! Dealing whole blocks of marks to places as long would hide just that: such places are there only because activities made
+//! them. An activity that outlasts T begins several periods and is dealt as so many causes; where T is that short, a rule that
+//! goes by run lengths may come out below 1.
+//!
+//! # Whether the control itself holds
+//! A fifth of the deals are single marks, each period as likely. Then it can be worked out how often a claim is right that
+//! touches k of the n periods of a flow of which m are genuine: 1 - C(n-m, k) / C(n, k), and 1 - the product of these chances
+//! to miss where it touches several flows. What was dealt over that must be 1 within its interval, whoever claims.
 
 use super::periods::Marked;
 use crate::threat::Guess;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+/// Of so many deals one is of single marks.
+const SINGLE_IN: usize = 5;
+
 /// Counts of one device, or of all; of one trial, or of several added up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shuffles {
+    /// Trials added up.
+    pub trials: u32,
     /// Claims.
     pub claims: u64,
     /// Those right by the true marks.
     pub correct: u64,
-    /// Those right in each shuffle.
+    /// Those right in each deal of causes.
     pub shuffled: Vec<u64>,
+    /// Those right in each deal of single marks.
+    pub singly: Vec<u64>,
+    /// Those right on average over all deals of single marks that there could be.
+    pub expected: f64,
 }
 
 /// What shuffling tells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lift {
-    /// Mean share of claims right over shuffles.
+    /// Mean share of claims right over deals of causes.
     pub confidence: f64,
     /// The true share over that: 1 tells nothing.
     pub lift: f64,
-    /// The true share over that of the luckiest shuffle but 2.5 %.
+    /// The true share over that of the luckiest deal but 2.5 %.
     pub low: f64,
-    /// The true share over that of the unluckiest shuffle but 2.5 %; where that has none right, over half a claim.
+    /// The true share over that of the unluckiest deal but 2.5 %; where that has none right, over half a claim.
     pub high: f64,
+    /// The share of claims that single marks make right by chance.
+    pub chance: f64,
+    /// The share that they did, over that, with what the middle 95 % of deals did over that: 1 within, or the control is wrong.
+    pub dealt: [f64; 3],
 }
 
 impl Shuffles {
-    /// Adds another trial of as many shuffles.
+    /// Adds another trial of as many deals.
     pub fn add(&mut self, other: &Self) {
+        self.trials += other.trials;
         self.claims += other.claims;
         self.correct += other.correct;
-        self.shuffled
-            .resize(self.shuffled.len().max(other.shuffled.len()), 0);
-        for (mine, theirs) in self.shuffled.iter_mut().zip(&other.shuffled) {
-            *mine += theirs;
+        self.expected += other.expected;
+        for (mine, theirs) in [
+            (&mut self.shuffled, &other.shuffled),
+            (&mut self.singly, &other.singly),
+        ] {
+            mine.resize(mine.len().max(theirs.len()), 0);
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
         }
     }
 
-    /// What it tells; `None` without a claim, or where no shuffle ever makes one right.
+    /// What it tells; `None` without a claim, or where no deal ever makes one right.
     pub fn lift(&self) -> Option<Lift> {
-        let mut sorted = self.shuffled.clone();
-        sorted.sort_unstable();
-        let mean = sorted.iter().sum::<u64>() as f64 / sorted.len().max(1) as f64;
-        if self.claims == 0 || mean <= 0.0 {
+        let causes = Deals::of(&self.shuffled);
+        if self.claims == 0 || causes.mean <= 0.0 || self.expected <= 0.0 {
             return None;
         }
-        let at = |share: f64| {
-            let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
-            sorted.get(place).copied().unwrap_or(0) as f64
-        };
         let over = |count: f64| self.correct as f64 / count.max(0.5);
+        let marks = Deals::of(&self.singly);
         Some(Lift {
-            confidence: mean / self.claims as f64,
-            lift: self.correct as f64 / mean,
-            low: over(at(0.975)),
-            high: over(at(0.025)),
+            confidence: causes.mean / self.claims as f64,
+            lift: self.correct as f64 / causes.mean,
+            low: over(causes.high),
+            high: over(causes.low),
+            chance: self.expected / self.claims as f64,
+            dealt: [marks.mean, marks.low, marks.high].map(|count| count / self.expected),
         })
     }
 }
 
-/// Holds claims against the marks and against `rounds` shuffles of them: of all together first, then of each of `devices`.
+/// Right claims over deals: their mean, and the ends of the middle 95 %.
+struct Deals {
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Deals {
+    fn of(counts: &[u64]) -> Self {
+        let mut sorted = counts.to_vec();
+        sorted.sort_unstable();
+        let at = |share: f64| {
+            let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
+            sorted.get(place).copied().unwrap_or(0) as f64
+        };
+        Self {
+            mean: sorted.iter().sum::<u64>() as f64 / sorted.len().max(1) as f64,
+            low: at(0.025),
+            high: at(0.975),
+        }
+    }
+}
+
+/// Holds claims against the marks and against `rounds` deals of them, a fifth of single marks and the rest of causes: of all together first, then of each of `devices`.
 /// Periods are ordered as [`mark`](super::periods::mark) orders them.
 pub fn shuffle(
     guesses: &[Guess],
@@ -92,20 +154,8 @@ pub fn shuffle_all(
     let mut from = 0u32;
     // A trace has far fewer than 2^32 periods.
     for of in periods.chunk_by(|a, b| a.flow == b.flow) {
-        let places = (from..).zip(of);
-        let genuine: Vec<u32> = places
-            .filter(|(_, period)| period.genuine)
-            .map(|(place, _)| place)
-            .collect();
         let to = from.saturating_add(u32::try_from(of.len()).unwrap_or(u32::MAX));
-        flows.push(Flow {
-            row: of
-                .first()
-                .and_then(|period| u32::try_from(row_of(period.device?)).ok())
-                .unwrap_or(NOBODY),
-            deck: (from..to).collect(),
-            genuine,
-        });
+        flows.push(Flow::new(of, from..to));
         from = to;
     }
     let mut tables: Vec<Table> = claims
@@ -118,18 +168,22 @@ pub fn shuffle_all(
             row.correct = right;
         }
     }
+    let single = rounds.div_ceil(SINGLE_IN);
     for round in 0..rounds {
         for flow in &mut flows {
-            // The first so many of a deck shuffled as far as needed (R. Durstenfeld, CACM 7(7), 1964, algorithm 235).
-            for place in 0..flow.genuine.len() {
-                let other = chance.gen_range(place..flow.deck.len());
-                flow.deck.swap(place, other);
+            match round < single {
+                true => flow.deal_marks(chance),
+                false => flow.deal_causes(chance),
             }
         }
         for table in tables.iter_mut().filter(|table| !table.silent) {
-            table.round(flows.iter().map(|flow| (flow, flow.dealt())));
+            table.round(flows.iter().map(|flow| (flow, &flow.dealt[..])));
             for (row, &right) in table.rows.iter_mut().zip(&table.right) {
-                if let Some(count) = row.shuffled.get_mut(round) {
+                let count = match round.checked_sub(single) {
+                    None => row.singly.get_mut(round),
+                    Some(round) => row.shuffled.get_mut(round),
+                };
+                if let Some(count) = count {
                     *count = right;
                 }
             }
@@ -148,16 +202,116 @@ struct Flow {
     row: u32,
     /// Places of its periods, being shuffled.
     deck: Vec<u32>,
+    /// The place of its first period.
+    first: u32,
     /// Places of those that are genuine.
     genuine: Vec<u32>,
+    /// Of each period, whether it goes on with a run.
+    goes_on: Vec<bool>,
+    /// Of the causes and of what came and went: the share of causes.
+    causes: f64,
+    /// Places of those that are marked in this deal.
+    dealt: Vec<u32>,
+    /// The last deal in which each period was marked.
+    stamps: Vec<u32>,
+    deals: u32,
 }
 
 impl Flow {
-    /// Places of those that are marked in this shuffle.
-    fn dealt(&self) -> &[u32] {
-        self.deck.get(..self.genuine.len()).unwrap_or_default()
+    fn new(of: &[Marked], places: std::ops::Range<u32>) -> Self {
+        let genuine = places.clone().zip(of);
+        let genuine = genuine.filter(|(_, period)| period.genuine);
+        let count = |what: fn(&Marked) -> bool| of.iter().filter(|period| what(period)).count();
+        let (begun, within) = (count(|p| p.begun) as f64, count(|p| p.within) as f64);
+        let ends = of.iter().map(|period| period.span.end.0);
+        let before = std::iter::once(None).chain(ends.map(Some));
+        let device = of.first().and_then(|period| period.device);
+        Self {
+            row: device
+                .and_then(|device| u32::try_from(row_of(device)).ok())
+                .unwrap_or(NOBODY),
+            first: places.start,
+            genuine: genuine.map(|(place, _)| place).collect(),
+            goes_on: of
+                .iter()
+                .zip(before)
+                .map(|(period, before)| {
+                    before.is_some_and(|end| period.span.start.0.saturating_sub(end) <= 1)
+                })
+                .collect(),
+            causes: if begun > 0.0 {
+                begun / (begun + within)
+            } else {
+                0.0
+            },
+            dealt: Vec::new(),
+            stamps: vec![0; of.len()],
+            deals: 0,
+            deck: places.collect(),
+        }
+    }
+
+    /// Marks as many periods as are genuine, each as likely.
+    fn deal_marks(&mut self, chance: &mut ChaCha8Rng) {
+        // The first so many of a deck shuffled as far as needed (R. Durstenfeld, CACM 7(7), 1964, algorithm 235).
+        for place in 0..self.genuine.len() {
+            let other = chance.gen_range(place..self.deck.len());
+            self.deck.swap(place, other);
+        }
+        self.dealt.clear();
+        let first = self.deck.get(..self.genuine.len());
+        self.dealt.extend_from_slice(first.unwrap_or_default());
+    }
+
+    /// Deals causes, and what came and went, until as many periods are marked as are genuine.
+    fn deal_causes(&mut self, chance: &mut ChaCha8Rng) {
+        self.dealt.clear();
+        let (wanted, all) = (self.genuine.len(), self.stamps.len());
+        self.deals += 1;
+        // The last few of nearly all would be long in coming: what so many draws leave is taken from the first on.
+        let draws = all.saturating_mul(DRAWS_A_PERIOD);
+        for _ in 0..draws {
+            if self.dealt.len() >= wanted || wanted == all {
+                break;
+            }
+            let place = chance.gen_range(0..all);
+            let goes_on = self.goes_on.get(place).copied().unwrap_or(false);
+            let before = goes_on && (self.causes >= 1.0 || chance.gen_bool(self.causes));
+            self.mark(place);
+            if before && self.dealt.len() < wanted {
+                self.mark(place.saturating_sub(1));
+            }
+        }
+        for place in 0..all {
+            if self.dealt.len() >= wanted {
+                break;
+            }
+            self.mark(place);
+        }
+    }
+
+    fn mark(&mut self, place: usize) {
+        if let Some(stamp) = self.stamps.get_mut(place).filter(|of| **of != self.deals) {
+            *stamp = self.deals;
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            self.dealt.push(self.first.saturating_add(place));
+        }
+    }
+
+    /// The chance that single marks miss `touched` of its periods.
+    fn missed(&self, touched: usize) -> f64 {
+        let (all, marked) = (self.deck.len(), self.genuine.len());
+        let bare = all.saturating_sub(marked);
+        if touched > bare {
+            return 0.0;
+        }
+        let of = |gone: usize| (bare - gone) as f64 / (all - gone) as f64;
+        (0..touched).map(of).product()
     }
 }
+
+/// Draws a period at most, in a deal of causes.
+const DRAWS_A_PERIOD: usize = 16;
 
 /// The claims of one, and which of them each period makes right.
 struct Table {
@@ -200,8 +354,11 @@ impl Table {
         devices: usize,
         rounds: usize,
     ) -> Self {
+        let single = rounds.div_ceil(SINGLE_IN);
         let empty = Shuffles {
-            shuffled: vec![0; rounds],
+            trials: 1,
+            shuffled: vec![0; rounds.saturating_sub(single)],
+            singly: vec![0; single],
             ..Shuffles::default()
         };
         let mut rows = vec![empty; devices.saturating_add(1)];
@@ -214,7 +371,8 @@ impl Table {
         }
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         let mut from = 0u32;
-        for flow in periods.chunk_by(|a, b| a.flow == b.flow) {
+        let mut missed = vec![1.0f64; guesses.len()];
+        for (flow, dealt) in periods.chunk_by(|a, b| a.flow == b.flow).zip(flows) {
             let of = flow.first().and_then(|period| period.device);
             for (guess, claim) in guesses.iter().zip(0u32..) {
                 if matches!((guess.device, of), (Some(a), Some(b)) if a != b) {
@@ -227,9 +385,20 @@ impl Table {
                     .iter()
                     .take_while(|period| period.span.start <= guess.span.end);
                 let places = (from.saturating_add(u32::try_from(first).unwrap_or(u32::MAX)))..;
+                let before = pairs.len();
                 pairs.extend(places.zip(touched).map(|(place, _)| (place, claim)));
+                if let Some(missed) = missed.get_mut(claim as usize) {
+                    *missed *= dealt.missed(pairs.len() - before);
+                }
             }
             from = from.saturating_add(u32::try_from(flow.len()).unwrap_or(u32::MAX));
+        }
+        for (guess, missed) in guesses.iter().zip(&missed) {
+            for row in [Some(0), guess.device.map(row_of)].into_iter().flatten() {
+                if let Some(row) = rows.get_mut(row) {
+                    row.expected += 1.0 - missed;
+                }
+            }
         }
         let mut touched = vec![0u32; guesses.len()];
         for &(_, claim) in &pairs {
@@ -333,67 +502,4 @@ fn add(rows: &mut [u64], row: u32, right: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::{Span, Timestamp};
-    use rand::SeedableRng;
-
-    /// A hundred periods, every tenth genuine.
-    fn periods() -> Vec<Marked> {
-        let of = |n: i64| Marked {
-            flow: 0,
-            device: Some(0),
-            span: Span::new(Timestamp(n * 100), Timestamp(n * 100 + 9)),
-            genuine: n % 10 == 0,
-        };
-        (0..100).map(of).collect()
-    }
-
-    fn claims(of: impl Fn(&Marked) -> bool) -> Vec<Guess> {
-        let periods = periods().into_iter().filter(|period| of(period));
-        let guess = |period: Marked| Guess {
-            span: period.span,
-            device: period.device,
-            belief: 0.0,
-        };
-        periods.map(guess).collect()
-    }
-
-    fn lift(guesses: &[Guess]) -> Lift {
-        let chance = &mut ChaCha8Rng::seed_from_u64(3);
-        let rows = shuffle(guesses, &periods(), 1, 400, chance);
-        assert_eq!(rows[0], rows[1]);
-        rows[0].lift().unwrap()
-    }
-
-    #[test]
-    fn claiming_all_is_no_better_than_shuffled() {
-        let of = lift(&claims(|_| true));
-        assert_eq!(
-            (of.confidence, of.lift, of.low, of.high),
-            (0.1, 1.0, 1.0, 1.0)
-        );
-    }
-
-    #[test]
-    fn claiming_half_of_them_blindly_has_lift_1_within_the_interval() {
-        let of = lift(&claims(|period| period.span.start.0 / 100 % 20 < 10));
-        assert!(of.low < 1.0 && 1.0 < of.high, "{of:?}");
-        assert!((of.confidence - 0.1).abs() < 0.01);
-    }
-
-    #[test]
-    fn who_knows_is_seen() {
-        // Ten claims, all right; shuffled, one in ten.
-        let of = lift(&claims(|period| period.genuine));
-        assert!((of.lift - 10.0).abs() < 1.0 && of.low > 2.0, "{of:?}");
-    }
-
-    #[test]
-    fn no_claims_or_no_marks_tell_nothing() {
-        let chance = &mut ChaCha8Rng::seed_from_u64(3);
-        assert_eq!(shuffle(&[], &periods(), 1, 9, chance)[0].lift(), None);
-        let bare = shuffle(&claims(|_| true), &[], 1, 9, chance);
-        assert_eq!((bare[0].claims, bare[0].lift()), (100, None));
-    }
-}
+mod tests;

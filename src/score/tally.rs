@@ -71,7 +71,7 @@ pub fn tally(guesses: &[Guess], truth: &Truth) -> Vec<Tally> {
     let mut devices = Vec::with_capacity(sets.len());
     for (device, (set, used)) in sets.into_iter().zip(&truth.devices).enumerate() {
         let named = claimed(&|of| of == Some(device));
-        let hit = |spans: &[Span], of: &[Span; 2]| of.iter().any(|&span| meets(spans, span));
+        let hit = |spans: &[Span], of: &[Span; 3]| of.iter().any(|&span| meets(spans, span));
         let mut tally = count(set);
         tally.activities = used.activities.len() as u64;
         for activity in &used.activities {

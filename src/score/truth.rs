@@ -1,5 +1,6 @@
 //! What guesses are held against: when devices were truly used, laid out for looking up.
 
+use super::delay::Carried;
 use crate::threat::Guess;
 use crate::trace::{disjoint, Trace};
 use crate::units::Span;
@@ -8,8 +9,11 @@ use std::time::Duration;
 /// When one device, or any, was used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Used {
-    /// Each activity: its span and that of its traffic, each end moved outwards by the tolerance.
-    pub activities: Vec<[Span; 2]>,
+    /// Each activity: its span and that of its traffic, each end moved outwards by the tolerance, and the padded period that
+    /// carried it where a defense held it back; elsewhere its traffic once more.
+    pub activities: Vec<[Span; 3]>,
+    /// The traffic of each, without tolerance.
+    pub each: Vec<Span>,
     /// The same instants, [`disjoint`].
     pub busy: Vec<Span>,
     /// The traffic alone, without tolerance, disjoint: what a padded period must cover to be genuine.
@@ -34,14 +38,17 @@ impl Truth {
             let activities = trace.activities.iter().filter(|a| of(a.device));
             let widen = |span: Span| Span::new(span.start - tolerance, span.end + tolerance);
             let activities: Vec<_> = activities.collect();
-            let wide: Vec<[Span; 2]> = activities
+            let wide: Vec<[Span; 3]> = activities
                 .iter()
-                .map(|activity| [widen(activity.span), widen(activity.traffic)])
+                .map(|activity| (widen(activity.span), widen(activity.traffic)))
+                .map(|(span, traffic)| [span, traffic, traffic])
                 .collect();
+            let each: Vec<Span> = activities.iter().map(|a| a.traffic).collect();
             Used {
                 busy: disjoint(wide.concat()),
-                traffic: disjoint(activities.iter().map(|a| a.traffic).collect()),
+                traffic: disjoint(each.clone()),
                 activities: wide,
+                each,
             }
         };
         Self {
@@ -51,6 +58,26 @@ impl Truth {
                 .collect(),
             all: used(&|_| true),
         }
+    }
+
+    /// The truth of a wire that held some activities back: a guess is right as well that meets the period that carried one.
+    #[must_use]
+    pub fn with(&self, delayed: &[Carried]) -> Self {
+        let mut wider = self.clone();
+        for carried in delayed {
+            let Some(used) = wider.devices.get_mut(carried.device) else {
+                continue;
+            };
+            if let Some([.., last]) = used.activities.get_mut(carried.activity) {
+                *last = carried.period;
+            }
+            used.busy.push(carried.period);
+            wider.all.busy.push(carried.period);
+        }
+        for used in wider.devices.iter_mut().chain([&mut wider.all]) {
+            used.busy = disjoint(std::mem::take(&mut used.busy));
+        }
+        wider
     }
 
     /// Of a device; of all where it is `None`; of a device that does not exist there is nothing.

@@ -9,6 +9,7 @@ pub mod held;
 pub mod limits;
 pub mod loopback;
 mod passes;
+pub mod undefended;
 
 pub use crate::stats::Interval;
 use crate::units::Timestamp;
@@ -120,7 +121,8 @@ pub struct Outcome {
     pub recall: Option<f64>,
     /// c among the surest 1, 5 and 10 % of claims: what abstaining earns.
     pub precision_at: PrecisionAt,
-    /// Area under the curve of telling days at home from days away; of adversaries that do.
+    /// Area under the curve of telling days at home from days away; of adversaries that do. Where its method is `too few days`
+    /// the value says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auc: Option<Interval>,
     /// Activities per padded period: what the paper's Figure 4 calls c; may exceed 1. `None` without padded periods.
@@ -129,7 +131,7 @@ pub struct Outcome {
     pub genuine_periods_per_period: Option<f64>,
     /// What guessing at random earns.
     pub c_min: CMin,
-    /// c when the genuine marks are shuffled among the padded periods, and c over that: 1 tells nothing.
+    /// c when what is genuine is dealt anew among the padded periods, and c over that: 1 tells nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shuffled: Option<Shuffled>,
     /// What the defense costs.
@@ -168,11 +170,28 @@ pub struct CMin {
 /// The control: who is right about shuffled marks knows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Shuffled {
-    /// Mean c over shuffles.
+    /// Mean c over deals of what made each period be padded.
     pub confidence: f64,
     /// c over that.
     pub lift: f64,
     /// Lower end of the lift's 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// In how many trials it was dealt: where there are many marks, in the first few.
+    pub trials: u32,
+    /// c of claims against single marks dealt anew, worked out.
+    pub chance: f64,
+    /// The same as it was dealt, over that: 1 within the interval, or the control itself is wrong.
+    pub dealt: Dealt,
+}
+
+/// A ratio and where the middle 95 % of deals have it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Dealt {
+    /// On average over deals.
+    pub lift: f64,
+    /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,

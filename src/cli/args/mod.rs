@@ -10,6 +10,7 @@ mod fingerprint;
 mod gateway;
 mod infer;
 mod output;
+mod record;
 mod score;
 mod sweep;
 mod values;
@@ -24,6 +25,7 @@ pub use fingerprint::{CatalogArgs, FingerprintCommand};
 pub use gateway::{KeygenArgs, LoopbackArgs};
 pub use infer::InferArgs;
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
+pub use record::RecordArgs;
 pub use score::ScoreArgs;
 pub use sweep::SweepArgs;
 pub use values::{AdversaryChoice, DefenseChoice, VantageChoice};
@@ -38,6 +40,7 @@ stp-audit plays the passive observer of a smart home: it reads a capture and say
 which flows are theirs, and when somebody used them, from encrypted traffic alone; and it scores defenses against that.
 
 Commands:
+  capture      record an interface: a mirror port, for weeks
   infer        devices, their flows, their activities
   devices      only the devices, with the evidence for each
   flows        only the flows, with their device
@@ -87,6 +90,9 @@ pub struct Common {
 /// The commands
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Record what passes an interface: a switch's mirror port, for a minute or for weeks
+    #[command(after_long_help = record::EXAMPLES)]
+    Capture(Box<RecordArgs>),
     /// Say which devices live in a home, which flows are theirs, and when somebody used them
     #[command(after_long_help = infer::EXAMPLES)]
     Infer(InferArgs),

@@ -38,8 +38,10 @@ pub(super) fn cleaned(verdict: &Verdict) -> Verdict {
         row.confidence = row.confidence.filter(sound);
         row.auc = row.auc.filter(sound);
         row.shuffled = row.shuffled.filter(|s| {
-            [s.confidence, s.lift, s.low, s.high]
+            let dealt = [s.dealt.lift, s.dealt.low, s.dealt.high];
+            [s.confidence, s.lift, s.low, s.high, s.chance]
                 .iter()
+                .chain(&dealt)
                 .all(|n| n.is_finite())
         });
         let top = &mut row.precision_at;

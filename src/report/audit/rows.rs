@@ -1,6 +1,7 @@
 //! One result as the texts of a row, for every format that people read.
 
 use crate::report::human::{decimals, line, percent, MISSING};
+use crate::stats::TOO_FEW_DAYS;
 use crate::verdict::gates::accepted;
 use crate::verdict::{Gate, Interval, Outcome, Status, Verdict};
 
@@ -70,10 +71,11 @@ pub fn place(row: &Outcome) -> String {
     }
 }
 
-/// `51.1 % [48.0-54.2]`; of who tells days apart `AUC 0.97 [0.95-0.99]`; `no claims` where there are none.
+/// `51.1 % [48.0-54.2]`; of who tells days apart `AUC 0.97 [0.95-0.99]`, or `too few days`; `no claims` where there are none.
 pub fn confidence(row: &Outcome) -> String {
     match (row.confidence, row.claims) {
         (Some(c), _) => interval(c),
+        (None, 0) if too_few_days(row) => "too few days".to_owned(),
         (None, 0) if row.auc.is_some() => row.auc.map_or(MISSING.to_owned(), |auc| {
             let of = |area: f64| decimals(area, 2);
             format!("AUC {} [{}-{}]", of(auc.value), of(auc.low), of(auc.high))
@@ -81,6 +83,11 @@ pub fn confidence(row: &Outcome) -> String {
         (None, 0) => "no claims".to_owned(),
         (None, _) => MISSING.to_owned(),
     }
+}
+
+/// Whether days were to be told apart and were too few for it.
+pub fn too_few_days(row: &Outcome) -> bool {
+    row.auc.is_some_and(|auc| auc.method == TOO_FEW_DAYS)
 }
 
 /// `51.1 % [48.0-54.2]`.

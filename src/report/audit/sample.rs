@@ -5,7 +5,7 @@ use crate::units::Timestamp;
 use crate::verdict::baseline::Saved;
 use crate::verdict::gates::{judge, Limits};
 use crate::verdict::{
-    CMin, Home, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory, Verdict, SCHEMA,
+    CMin, Dealt, Home, Latency, Outcome, Overhead, PrecisionAt, Shuffled, Theory, Verdict, SCHEMA,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -123,6 +123,13 @@ pub fn unjudged() -> Verdict {
         lift: 1.002,
         low: 0.97,
         high: 1.03,
+        trials: 16,
+        chance: 0.508,
+        dealt: Dealt {
+            lift: 1.001,
+            low: 0.96,
+            high: 1.04,
+        },
     });
     runs.auc = wilson(95, 100);
     Verdict {

@@ -62,12 +62,16 @@ pub fn controls(verdict: &Verdict) -> Vec<String> {
                 (_, false) => "below 1: what these claims go by misleads",
             };
             lines.push(format!(
-                "Control, genuine marks shuffled among padded periods: {}: confidence {} %, lift {} [{}-{}], {tells}.",
+                "Control, what is genuine dealt anew among padded periods, in {}: {}: confidence {} %, lift {}, {tells}. Single marks over chance {}{}.",
+                counted(u64::from(s.trials), "trial"),
                 who(row),
                 decimals(s.confidence * 100.0, 1),
-                decimals(s.lift, 2),
-                decimals(s.low, 2),
-                decimals(s.high, 2),
+                ratio([s.lift, s.low, s.high]),
+                ratio([s.dealt.lift, s.dealt.low, s.dealt.high]),
+                match s.dealt.low < 1.005 && s.dealt.high > 0.995 {
+                    true => "",
+                    false => ": the control is wrong, do not rely on it",
+                },
             ));
         }
     }
@@ -82,9 +86,16 @@ pub fn controls(verdict: &Verdict) -> Vec<String> {
             rows::confidence(row)
         ));
     }
-    if verdict.results.iter().any(|row| row.auc.is_some()) {
+    let told = |row: &Outcome| row.auc.is_some() && !rows::too_few_days(row);
+    if verdict.results.iter().any(told) {
         lines.push(
             "AUC: the chance to tell a day at home from a day away, over trials; 0.5 is guessing."
+                .to_owned(),
+        );
+    }
+    if rows::together(verdict).any(rows::too_few_days) {
+        lines.push(
+            "Too few days: one day at home, or one away, tells nothing of how days differ; give a capture of two days or more."
                 .to_owned(),
         );
     }
@@ -152,6 +163,12 @@ pub fn loopback(verdict: &Verdict) -> Vec<String> {
             .map(|leak| format!("What such a wire shows: {leak}.")),
     );
     lines
+}
+
+/// A ratio and its interval.
+fn ratio([value, low, high]: [f64; 3]) -> String {
+    let of = |number| decimals(number, 2);
+    format!("{} [{}-{}]", of(value), of(low), of(high))
 }
 
 /// What does not work any more, a line a defense.

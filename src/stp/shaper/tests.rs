@@ -131,6 +131,28 @@ fn what_runs_or_waits_at_the_end_of_a_period_extends_it() {
 }
 
 #[test]
+fn what_finds_no_cell_before_the_end_and_belongs_to_no_activity_passes_as_it_is() {
+    let (mut shaper, mut chance) = paper_without_cover();
+    let mut used = |shaper: &mut Shaper, second, until: Option<f64>| {
+        run(shaper, second, &mut chance);
+        let until = until.map(at);
+        shaper.offer(at(second), Direction::Up, 90, until, 0, &mut chance)
+    };
+    assert_eq!(used(&mut shaper, 0.0, Some(1.0)), Admission::Queued);
+    // The last cell went at 9 s. A beat in step with T would otherwise wait, extend padding, and be followed by the next.
+    assert_eq!(used(&mut shaper, 9.5, None), Admission::Through);
+    assert!(shaper.is_padding());
+    assert_eq!(used(&mut shaper, 19.5, None), Admission::Through);
+    assert!(!shaper.is_padding());
+    // Of an activity it waits, and padding goes on for it.
+    assert_eq!(used(&mut shaper, 20.0, Some(20.0)), Admission::Queued);
+    assert_eq!(used(&mut shaper, 29.5, Some(29.5)), Admission::Queued);
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let (periods, _) = run(&mut shaper, 99.0, &mut chance);
+    assert_eq!(periods, [30.0]);
+}
+
+#[test]
 fn on_the_grid_an_activity_waits_for_the_next_period() {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     let plan = plan(TimeModel::Grid, ExtensionRule::Phantom, 0.0);
