@@ -124,6 +124,26 @@ fn the_shaper_in_virtual_time_and_the_tunnel_are_one_cell_by_cell() {
     assert!(cells > 100_000, "{cells}");
 }
 
+#[test]
+fn openings_that_cross_and_silent_hours_cost_nothing() {
+    let setup = Setup {
+        q: 0.0,
+        // A round trip longer than the far end's patience: both open at once.
+        faults: Faults::none(Duration::from_millis(700)),
+        ..Setup::default()
+    };
+    let mut tunnel = Tunnel::new(&setup);
+    // A packet now and then, mostly downwards, for three hours with a renewal every two minutes.
+    let coming: Vec<Come> = (1..150)
+        .map(|n| come(71.3 * f64::from(n), n % 5 == 0, 100 + n as u32, None))
+        .collect();
+    tunnel.run(at(10_800.0), &coming);
+    assert_eq!(tunnel.numbers().len(), coming.len());
+    assert_eq!(tunnel.far().counts().unauthentic, 0);
+    let handshakes = tunnel.near().counts().handshakes;
+    assert!(handshakes >= 85, "{handshakes}");
+}
+
 /// Where stretches of padding begin: cells that follow a pause.
 fn begins(cells: &[Timestamp], every: i64) -> Vec<Timestamp> {
     let mut all = Vec::new();

@@ -254,6 +254,15 @@ impl Endpoint {
         if up {
             self.pass(now);
         }
+        if keyed && self.ready.is_empty() && self.session.is_unconfirmed() {
+            let bytes = self.seal(now, None, Vec::new());
+            return Some(Datagram {
+                planned: now,
+                bytes,
+                padded: false,
+                genuine: 0,
+            });
+        }
         self.ready.pop_front()
     }
 
@@ -419,10 +428,8 @@ impl Endpoint {
             return role;
         }
         // What is held without keys waits for the handshake.
-        let pass = match self.held.is_empty() || self.session.counts().handshakes == 0 {
-            true => None,
-            false => now,
-        };
+        let waits = !self.held.is_empty() && self.session.counts().handshakes > 0;
+        let pass = now.filter(|_| waits || self.session.is_unconfirmed());
         role.into_iter()
             .chain(pass)
             .chain(self.session.wants_at())

@@ -27,8 +27,8 @@ const PROTOCOL: &str = "Noise_KK_25519_ChaChaPoly_BLAKE2s";
 /// What both ends must agree on besides keys; the size of a datagram follows it.
 const PROLOGUE: &[u8] = b"stp-audit gateway 1";
 
-/// An opening that is not answered is sent again after so long.
-pub const RETRY: Duration = Duration::from_secs(1);
+/// An opening that is not answered is sent again after so long: the longest round trip there may be.
+pub const RETRY: Duration = Duration::from_secs(2);
 
 /// The far end opens a session itself where none was opened for so long: it was started anew, and the other does not know.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -140,13 +140,15 @@ pub struct Session {
     started: Timestamp,
     counter: u64,
     current: Option<Keys>,
-    /// Replaced; until when they open.
-    previous: Option<(Keys, Timestamp)>,
+    /// Replaced; until when they open, once the other end has used those that came after.
+    previous: Option<(Keys, Option<Timestamp>)>,
     /// Made by an answer of ours; the other end has not used them yet.
     next: Option<Keys>,
     opening: Option<Box<HandshakeState>>,
     tried: Option<Timestamp>,
     answer: Option<Vec<u8>>,
+    /// New keys were made that this end opened and has not used yet: the other does not use them before.
+    unconfirmed: bool,
     /// The latest timestamp of an opening.
     heard: Timestamp,
     counts: Counts,
@@ -213,6 +215,7 @@ impl Session {
             opening: None,
             tried: None,
             answer: None,
+            unconfirmed: false,
             heard: Timestamp(i64::MIN),
             counts: Counts::default(),
         })
@@ -234,6 +237,11 @@ impl Session {
         self.current.as_ref().is_some_and(usable)
     }
 
+    /// Whether a cell should go soon, be it empty: the other end waits for one under the new keys.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
+    }
+
     /// When a handshake message next wants the place of a cell.
     pub fn wants_at(&self) -> Option<Timestamp> {
         if self.answer.is_some() {
@@ -246,9 +254,10 @@ impl Session {
             Some(keys) if keys.sent >= self.limits.cells => Timestamp(i64::MIN),
             Some(keys) => keys.since + self.limits.age,
         };
-        let again = self
-            .tried
-            .map_or(Timestamp(i64::MIN), |tried| tried + RETRY);
+        // Whoever was answered just now is about to use what came of it.
+        let answered = self.next.as_ref().map(|keys| keys.since);
+        let tried = self.tried.max(answered);
+        let again = tried.map_or(Timestamp(i64::MIN), |tried| tried + RETRY);
         Some(due.max(again))
     }
 
@@ -287,6 +296,7 @@ impl Session {
         let rest = datagram.get_mut(HEADER_BYTES..)?;
         let written = keys.transport.write_message(counter, plain, rest).ok()?;
         self.counter = counter.checked_add(1)?;
+        self.unconfirmed = false;
         keys.sent = keys.sent.saturating_add(1);
         let number = keys.number;
         if written + HEADER_BYTES != self.size {
@@ -316,11 +326,8 @@ impl Session {
             self.counts.strange = self.counts.strange.saturating_add(1);
             return Opened::Nothing;
         };
-        if self
-            .previous
-            .as_ref()
-            .is_some_and(|(_, until)| *until < now)
-        {
+        let over = |until: &Option<Timestamp>| until.is_some_and(|until| until < now);
+        if self.previous.as_ref().is_some_and(|(_, until)| over(until)) {
             self.previous = None;
         }
         let done = match header.kind {
@@ -367,8 +374,11 @@ impl Session {
         if place == 1 {
             // The other end uses what our answer made.
             if let Some(keys) = self.next.take() {
-                self.use_keys(now, keys);
+                self.use_keys(keys);
             }
+        }
+        if let (0 | 1, Some((_, until @ None))) = (place, &mut self.previous) {
+            *until = Some(now + LINGER);
         }
         Opened::Cell {
             counter,
@@ -377,9 +387,9 @@ impl Session {
         }
     }
 
-    fn use_keys(&mut self, now: Timestamp, keys: Keys) {
+    fn use_keys(&mut self, keys: Keys) {
         let old = self.current.replace(keys);
-        self.previous = old.map(|old| (old, now + LINGER));
+        self.previous = old.map(|old| (old, None));
         self.counts.handshakes = self.counts.handshakes.saturating_add(1);
     }
 
@@ -440,7 +450,9 @@ impl Session {
         let (at, base) = told(payload.get(..length)?)?;
         let off = nanos(CLOCKS);
         let current = (now.0.saturating_sub(off)..=now.0.saturating_add(off)).contains(&at.0);
-        if at <= self.heard || !current {
+        // Where openings cross, the leader's goes on: with one each, both ends would use keys that the other is leaving.
+        let crosses = self.opening.is_some() && self.tried.is_some_and(|tried| tried + RETRY > now);
+        if at <= self.heard || !current || (self.leads && crosses) {
             return None;
         }
         let mut datagram = vec![0; self.size];
@@ -450,6 +462,7 @@ impl Session {
         self.veil(Kind::Answer, 0, 0, &mut datagram);
         self.next = Some(self.keys(now, state, base)?);
         self.heard = at;
+        self.opening = None;
         self.answer = Some(datagram);
         Some(())
     }
@@ -462,7 +475,9 @@ impl Session {
         let (_, base) = told(payload.get(..length)?)?;
         let state = *self.opening.take()?;
         let keys = self.keys(now, state, base)?;
-        self.use_keys(now, keys);
+        self.use_keys(keys);
+        self.next = None;
+        self.unconfirmed = true;
         Some(())
     }
 }
@@ -629,6 +644,46 @@ mod tests {
             }
             assert!(back.is_some_and(|after| after <= 4), "{leads}: {back:?}");
         }
+    }
+
+    #[test]
+    fn openings_that_cross_leave_one_key_that_lasts() {
+        let (mut a, mut b) = (end(true, 0, 10), end(false, 0, 20));
+        // Both open before either hears the other: the far end's patience is over.
+        let (up, down) = (slot(&mut a, 2, 1), slot(&mut b, 2, 2));
+        b.open(second(2), &up);
+        a.open(second(2), &down);
+        for at in 3..119 {
+            // The near end speaks all the time, the far end only at the end.
+            let up = slot(&mut a, at, 1);
+            let heard = body(b.open(second(at), &up));
+            assert!(at < 5 || heard == Some(1), "{at}");
+            if at < 5 || at > 100 {
+                let down = slot(&mut b, at, 2);
+                let heard = body(a.open(second(at), &down));
+                assert!(at < 5 || heard == Some(2), "{at}");
+            }
+        }
+        assert_eq!((a.counts().handshakes, b.counts().handshakes), (1, 1));
+    }
+
+    #[test]
+    fn keys_that_were_renewed_in_silence_are_used_by_both() {
+        let (mut a, mut b, _) = talking();
+        // At 130 s there is a handshake, and nothing is said but what confirms it.
+        let opening = a.handshake(second(130)).unwrap();
+        b.open(second(130), &opening);
+        let answer = b.handshake(second(130)).unwrap();
+        a.open(second(130), &answer);
+        assert!(a.is_unconfirmed() && !b.is_unconfirmed());
+        // Where the confirming cell is lost, the old keys still open long after.
+        let late = slot(&mut b, 200, 7);
+        assert_eq!(body(a.open(second(200), &late)), Some(7));
+        let confirming = slot(&mut a, 201, 0);
+        assert!(!a.is_unconfirmed());
+        b.open(second(201), &confirming);
+        let down = slot(&mut b, 202, 8);
+        assert_eq!(body(a.open(second(202), &down)), Some(8));
     }
 
     #[test]
