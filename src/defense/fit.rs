@@ -192,12 +192,12 @@ fn chance_of_activity(
     }
 }
 
-/// Nanoseconds between cells that carry twice the background in each direction, at least one in ten seconds: background
-/// comes in bursts, and is not even both ways.
+/// Nanoseconds between cells that carry twice the background in each direction, for background comes in bursts and is not
+/// even both ways; at most a second, so that handshakes, which take their places, come to an end.
 fn quiet_every(trace: &Trace, stream: &Stream, cell_bytes: u32) -> i64 {
     let room = f64::from(cell_bytes.saturating_sub(CELL_HEADER_BYTES).max(1));
     let cells = 2.0 * stream.idle_wire_bytes as f64 / room / trace.seconds().max(1.0);
-    (NANOS as f64 / cells.max(0.1)) as i64
+    (NANOS as f64 / cells.max(1.0)) as i64
 }
 
 /// How many periods of the grid a trace touches.
