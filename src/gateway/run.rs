@@ -2,11 +2,12 @@
 //!
 //! Both ends and the relay between them run in a thread each and speak UDP on 127.0.0.1. Each waits in `poll` for its sockets
 //! and for a timer set to the absolute instant of the next cell, under SCHED_FIFO where the system allows it: what is late
-//! does not make the next one late, and what was slept through is not caught up ([`Endpoint::missed`]).
+//! does not make the next one late, and what was slept through is not caught up ([`Endpoint::missed`]). A cell is made a little
+//! before it goes, so that what it carries does not move it.
 //!
 //! The trace's time may run faster than the clock's (`scale`): then everything does, handshakes too.
 
-use super::endpoint::{Endpoint, Offered};
+use super::endpoint::{Datagram, Endpoint, Offered};
 use super::relay::{Onward, Relay, Seen};
 use crate::units::{Direction, Timestamp, NANOS};
 use rustix::event::{poll, PollFd, PollFlags};
@@ -30,6 +31,10 @@ const PACKET_HEADER_BYTES: usize = 20;
 
 /// How long both ends stay when nothing waits any more: what is on its way arrives.
 const LAST: Duration = Duration::from_millis(100);
+
+/// So long before a cell goes it is made, in nanoseconds on the clock: what it carries, and how much there was to do for it,
+/// does not move it. Longer than a thread takes to wake.
+const AHEAD: i64 = 200_000;
 
 /// Nanoseconds on the clock after which flags are looked at, at the latest.
 const GLANCE: i64 = NANOS / 20;
@@ -291,9 +296,13 @@ impl Port<'_> {
         }
     }
 
-    fn send(&mut self, clock: &Clock) {
-        let mut now = clock.now();
-        while let Some(datagram) = self.endpoint.poll(now) {
+    /// Makes what is due by an instant, which may lie a little ahead.
+    fn make(&mut self, due: Timestamp) -> Vec<Datagram> {
+        std::iter::from_fn(|| self.endpoint.poll(due)).collect()
+    }
+
+    fn send(&mut self, made: Vec<Datagram>, clock: &Clock) {
+        for datagram in made {
             if datagram.padded {
                 let late = clock.now().since(datagram.planned).as_nanos() as f64;
                 self.ledger.lateness.push((late / clock.pace.scale) as u64);
@@ -301,12 +310,18 @@ impl Port<'_> {
             self.ledger.empty += u64::from(datagram.genuine == 0);
             // What the system does not take is lost, as on any wire.
             let _ = self.socket.send(&datagram.bytes);
-            now = clock.now();
         }
     }
 
+    /// Whether nothing comes or waits any more.
+    fn is_done(&self) -> bool {
+        self.endpoint.is_empty() && self.place >= self.arrivals.len()
+    }
+
+    /// When something is to be done. While padded a genuine packet waits for a cell anyway, so none wakes the thread.
     fn wake(&self) -> Option<Timestamp> {
         let arrival = self.arrivals.get(self.place).map(|arrival| arrival.at);
+        let arrival = arrival.filter(|_| !self.endpoint.is_padding());
         self.endpoint.wake().into_iter().chain(arrival).min()
     }
 }
@@ -323,15 +338,19 @@ fn side<'a>(
     let mut idle_since = None;
     loop {
         for port in &mut ports {
-            port.send(&clock);
             port.hear(&clock, &mut buffer);
-            let now = clock.now();
-            port.offer(now.min(pace.end));
-            port.send(&clock);
+            if !port.endpoint.is_padding() {
+                let now = clock.now();
+                port.offer(now.min(pace.end));
+                if !port.endpoint.is_padding() {
+                    let made = port.make(now);
+                    port.send(made, &clock);
+                }
+            }
         }
         let now = clock.now();
         let ended = now > pace.end;
-        let idle = ended && ports.iter().all(|port| port.endpoint.is_empty());
+        let idle = ended && ports.iter().all(Port::is_done);
         if let Some(flag) = flags.idle.get(index) {
             flag.store(idle, Ordering::SeqCst);
         }
@@ -348,8 +367,26 @@ fn side<'a>(
         }
         let wake = ports.iter().filter_map(Port::wake).min();
         let then = wake.map_or(i64::MAX, |wake| clock.at(wake));
-        let sockets: Vec<&UdpSocket> = ports.iter().map(|port| &port.socket).collect();
-        alarm.wait(then, &sockets)?;
+        let early = then.saturating_sub(AHEAD);
+        if monotonic() < early {
+            let sockets: Vec<&UdpSocket> = ports.iter().map(|port| &port.socket).collect();
+            alarm.wait(early, &sockets)?;
+            continue;
+        }
+        let now = clock.now();
+        let due = wake.map_or(now, |wake| wake.max(now));
+        let mut made = Vec::with_capacity(ports.len());
+        for port in &mut ports {
+            let padding = port.endpoint.is_padding();
+            if padding {
+                port.offer(now.min(pace.end));
+            }
+            made.push(if padding { port.make(due) } else { Vec::new() });
+        }
+        alarm.wait(then, &[])?;
+        for (port, made) in ports.iter_mut().zip(made) {
+            port.send(made, &clock);
+        }
     }
 }
 
