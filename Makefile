@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 export PATH := $(PATH):$(HOME)/.cargo/bin
 BUILT = $(or $(CARGO_TARGET_DIR),target)/release/stp-audit
 
-.PHONY: help demo test bench man fixtures install
+.PHONY: help demo test bench man fixtures install deb
 
 help:
 	@echo 'make demo      build, and run stp-audit infer on a capture that comes with it'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench     every script of benches/: speed and memory of stp-audit beside its peers; half an hour and more'
 	@echo 'make man       render man/ anew from the command line'
 	@echo 'make fixtures  make fixtures/ anew from its recipe, tests/recipe'
+	@echo 'make deb       a Debian package, in target/debian'
 	@echo 'make install   program, man pages and completions under PREFIX ($(PREFIX))'
 
 demo:
@@ -51,3 +52,12 @@ install:
 	          fish:fish/vendor_completions.d/stp-audit.fish; do \
 	    $(BUILT) completions $${at%%:*} | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/$${at#*:} || exit; \
 	done
+
+# cargo-deb is kept apart from what the user has installed; it reads the list in Cargo.toml.
+deb: export PATH := $(PATH):$(CURDIR)/target/tools/bin
+deb:
+	@.ci/setup gcc libpcap-dev
+	$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked --root target/tools cargo-deb@3.8.0
+	$(CARGO) build --release --locked
+	packaging/completions $(BUILT) target/packaging
+	$(CARGO) deb --no-build --locked --output target/debian/

@@ -61,4 +61,4 @@ echo "$(date -I), $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(
 "$audit" --version
 printf '\n| home | jobs | wall s | CPU s |\n|---|---|---|---|\n'
 compare 'made up, 336 h' "$audit" defend --duration 336h
-compare 'the same as a capture' "$audit" defend "$capture" --labels "$labels" --home 192.0.2.0/24
+compare 'the same as a capture' "$audit" defend "$capture" --labels "$labels"

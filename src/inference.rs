@@ -3,6 +3,9 @@
 //! One value, read by every report. Field names are those of the JSON report and bear their units; names and other bytes
 //! from the capture are escaped already, so that they are safe to print.
 
+use crate::activity::claim;
+use crate::device::inventory;
+use crate::packet::name::escape;
 use crate::units::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -59,7 +62,7 @@ pub struct Input {
     /// SHA-256 of the stored bytes, in hex; computed only for reports that show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// `pcap`, `pcapng`, with what is wrapped around it.
+    /// `pcap`, `pcapng`, with what is wrapped around it; `live` of an interface.
     pub format: String,
     /// Packet records.
     pub packets: u64,
@@ -196,6 +199,17 @@ pub struct Candidate {
     pub score: f64,
 }
 
+impl Candidate {
+    /// As it is reported.
+    pub fn of(candidate: &inventory::Candidate) -> Self {
+        Self {
+            id: candidate.id.clone(),
+            name: candidate.name.clone(),
+            score: round(candidate.score, 3),
+        }
+    }
+}
+
 /// A sign that a device is what it is said to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
@@ -205,6 +219,17 @@ pub struct Evidence {
     pub value: String,
     /// When it was first seen.
     pub at: Timestamp,
+}
+
+impl Evidence {
+    /// As it is reported.
+    pub fn of(sign: &inventory::Sign) -> Self {
+        Self {
+            kind: sign.kind.clone(),
+            value: sign.value.clone(),
+            at: sign.at,
+        }
+    }
 }
 
 /// A claim that a device was used.
@@ -227,6 +252,35 @@ pub struct Activity {
     /// What the truth calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+impl Activity {
+    /// As it is reported.
+    pub fn of(activity: &claim::Activity) -> Self {
+        Self {
+            start: activity.span.start,
+            end: activity.span.end,
+            shape: activity.shape.to_string(),
+            direction: activity.direction.to_string(),
+            peak_bytes_per_s: round(activity.peak_bytes_per_s, 1),
+            sigma: round(activity.sigma, 2),
+            label: activity
+                .label
+                .as_ref()
+                .map(|label| escape(label.as_bytes()).into_owned()),
+        }
+    }
+}
+
+/// Rounded to so many decimals, and finite: JSON knows no infinity.
+pub fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10f64.powi(decimals);
+    let rounded = (value * scale).round() / scale;
+    if rounded.is_finite() {
+        rounded
+    } else {
+        f64::MAX.copysign(value)
+    }
 }
 
 /// One flow.

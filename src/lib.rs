@@ -5,10 +5,11 @@
 //! how well a defense holds against observers who know how it works.
 //!
 //! The rooms, from the ground up; each imports only from those before it:
-//! [`units`] the words; [`capture`] frames from files, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
+//! [`units`] the words; [`capture`] frames from files, [`sandbox`] what a
+//! process keeps while it records, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
 //! says, [`gateway`] the shaper over real sockets; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
 //! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
-//! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`audit`] every defense against every
+//! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`live`] inference while the traffic goes on; [`audit`] every defense against every
 //! adversary, [`sweep`] the trade-off curve; [`report`] the results in every format; [`cli`] the commands.
 //!
 //! After N. Apthorpe, D. Y. Huang, D. Reisman, A. Narayanan, N. Feamster: "Keeping the Smart Home Private with Smart(er)
@@ -24,10 +25,12 @@ pub mod device;
 pub mod flow;
 pub mod gateway;
 pub mod inference;
+pub mod live;
 pub mod model;
 pub mod packet;
 pub mod rate;
 pub mod report;
+pub mod sandbox;
 pub mod score;
 pub mod stats;
 pub mod stp;

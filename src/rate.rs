@@ -224,6 +224,18 @@ impl Cells {
         self.open.is_none()
     }
 
+    /// Forgets the bins before `index`, and gives their memory back; tells how many went at least.
+    pub fn forget_before(&mut self, index: i64) -> usize {
+        let late = self.late.iter().any(|cell| cell.index < index);
+        if !late && self.first().is_none_or(|first| first >= index) {
+            return 0;
+        }
+        let before = self.len();
+        *self = Self::from_sorted(self.iter().filter(|cell| cell.index >= index));
+        self.shrink();
+        before.saturating_sub(self.len())
+    }
+
     /// Gives back memory kept for growth.
     pub fn shrink(&mut self) {
         self.packed.shrink_to_fit();

@@ -76,8 +76,9 @@ fn killed_it_leaves_all_but_the_last_second() {
 fn a_ring_turns_and_forgets_as_dumpcaps() {
     let network = network!();
     let file = network.path("ring.pcapng");
-    let mut capture =
-        network.capture(&["-i", "b0", "-w", &file, "-b", "packets:10", "-b", "files:3"]);
+    // Of root, who alone may write in this folder.
+    let ring = ["-b", "packets:10", "-b", "files:3", "-Z", "root"];
+    let mut capture = network.capture(&[&["-i", "b0", "-w", &file], &ring[..]].concat());
     network.send(55, 100);
     network.wait_for(|names| names.len() == 3 && names[2].starts_with("ring_00006_"));
     let names = network.names();
@@ -116,6 +117,8 @@ fn times_turn_files_and_end_it() {
         "-w",
         &file,
         "-P",
+        "-Z",
+        "root",
         "-b",
         "duration:0.6",
         "-a",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/`, from the ground up; those on one floor are siblings.
 const FLOORS: [&[&str]; 14] = [
     &["units"],
-    &["capture", "stp", "stats", "theory"],
+    &["capture", "sandbox", "stp", "stats", "theory"],
     &["packet", "gateway"],
     &["rate"],
     &["flow"],
@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 14] = [
     &["threat", "model"],
     &["defense", "adversary", "score"],
     &["inference", "verdict"],
-    &["tradeoff"],
+    &["tradeoff", "live"],
     &["audit", "sweep"],
     &["report"],
     &["cli"],

@@ -131,8 +131,9 @@ fn the_audit_marks_the_periods_that_the_shaper_knows_for_genuine() {
                 "{id} {model:?}: {both} of {either}, {} waited",
                 carried.len()
             );
+            // Per second a period may go on for bytes that still wait when the activity is over.
             assert!(
-                f64::from(both) > 0.99 * f64::from(either),
+                f64::from(both) > 0.98 * f64::from(either),
                 "{id} {model:?}: {both} of {either}"
             );
             assert_eq!(carried.is_empty(), model == TimeModel::PerSecond, "{id}");

@@ -59,20 +59,63 @@ const SILENCE: Baseline = Baseline {
     scale: 0.0,
 };
 
-/// Mean and population standard deviation, the sums exact.
+/// Running sums from which mean and standard deviation are told at any time, exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Bins with bytes in them.
+    pub active: u64,
+    sum: u128,
+    squares: u128,
+}
+
+impl Sums {
+    /// Puts in a bin of so many bytes; a silent one changes nothing.
+    pub fn put(&mut self, bytes: u64) {
+        self.active += u64::from(bytes > 0);
+        self.sum += u128::from(bytes);
+        let square = u128::from(bytes) * u128::from(bytes);
+        self.squares = self.squares.saturating_add(square);
+    }
+
+    /// Takes out a bin that was put in.
+    pub fn take(&mut self, bytes: u64) {
+        self.active = self.active.saturating_sub(u64::from(bytes > 0));
+        self.sum = self.sum.saturating_sub(u128::from(bytes));
+        let square = u128::from(bytes) * u128::from(bytes);
+        self.squares = self.squares.saturating_sub(square);
+    }
+
+    /// Bytes of all bins.
+    pub fn bytes(&self) -> u64 {
+        u64::try_from(self.sum).unwrap_or(u64::MAX)
+    }
+
+    /// The [`BaselineKind::Mean`] of `bins` bins, the silent ones among them; without `count_silent` of the active ones alone.
+    pub fn baseline(&self, bins: u64, count_silent: bool) -> Baseline {
+        self.beside(match count_silent {
+            true => bins.saturating_sub(self.active),
+            false => 0,
+        })
+    }
+
+    /// The same of these bins and so many silent ones.
+    fn beside(&self, silent: u64) -> Baseline {
+        if self.active == 0 {
+            return SILENCE;
+        }
+        let n = u128::from(silent) + u128::from(self.active);
+        mean_of(n, self.sum, self.squares)
+    }
+}
+
+/// Mean and population standard deviation.
 fn mean(active: impl Iterator<Item = u64>, silent: impl Fn(u64) -> u64) -> Baseline {
-    let mut heard = 0u64;
-    let mut sum = 0u128;
-    let mut squares = 0u128;
-    for bytes in active {
-        heard += 1;
-        sum += u128::from(bytes);
-        squares = squares.saturating_add(u128::from(bytes) * u128::from(bytes));
-    }
-    if heard == 0 {
-        return SILENCE;
-    }
-    let n = u128::from(silent(heard)) + u128::from(heard);
+    let mut sums = Sums::default();
+    active.for_each(|bytes| sums.put(bytes));
+    sums.beside(silent(sums.active))
+}
+
+fn mean_of(n: u128, sum: u128, squares: u128) -> Baseline {
     // n Σx² - (Σx)², exact where it fits: bins all alike then vary by exactly nothing.
     let spread = match (n.checked_mul(squares), sum.checked_mul(sum)) {
         (Some(left), Some(right)) => left.saturating_sub(right) as f64,

@@ -25,7 +25,17 @@ pub struct Block<'a> {
     baselines: [(Direction, Baseline); 2],
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    /// A part whose baselines are known: up and down.
+    pub fn with(cells: &'a [Cell], present: (i64, i64), baselines: [Baseline; 2]) -> Self {
+        let [up, down] = baselines;
+        Self {
+            cells,
+            present,
+            baselines: [(Direction::Up, up), (Direction::Down, down)],
+        }
+    }
+
     /// The watched directions with their baselines.
     pub fn watched(&self, side: Side) -> impl Iterator<Item = (Direction, Baseline)> + '_ {
         self.baselines

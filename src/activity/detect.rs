@@ -121,7 +121,7 @@ fn from_bin(cells: &[Cell], bin: i64) -> &[Cell] {
 }
 
 /// The claim a run makes; `held` are its active bins.
-fn activity(run: &Run, held: &[Cell], grid: Grid) -> Activity {
+pub(super) fn activity(run: &Run, held: &[Cell], grid: Grid) -> Activity {
     let rates = held.iter().map(|cell| {
         run.side.directions().iter().fold(0u64, |sum, &direction| {
             sum.saturating_add(cell.bytes(direction))

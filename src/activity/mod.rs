@@ -9,6 +9,7 @@ mod bursts;
 pub mod claim;
 pub mod detect;
 pub mod labels;
+pub mod online;
 pub mod parameters;
 pub mod periodic;
 mod runs;

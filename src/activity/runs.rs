@@ -8,10 +8,12 @@ use crate::rate::Grid;
 use crate::units::Direction;
 
 /// A raised bin.
+#[derive(Clone, Debug)]
 pub struct Mark {
-    index: i64,
+    /// Which bin.
+    pub index: i64,
     /// Whether it is over the high threshold and not the low one only.
-    strong: bool,
+    pub strong: bool,
     side: Side,
     sigma: f64,
 }
@@ -45,7 +47,8 @@ pub struct Run {
 }
 
 impl Run {
-    fn absorb(&mut self, other: &Self) {
+    /// Grows to hold another run, and is what stands out more of the two.
+    pub fn absorb(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.shape = self.shape.max(other.shape);

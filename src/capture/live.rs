@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::frame::{Frame, LinkType};
 use super::interfaces::{interfaces, is_network};
 use super::live_error::LiveError;
-use super::recorder::Counts;
+use super::plan::Counts;
 use crate::units::Timestamp;
 use ::pcap::{Active, Capture, Precision};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};

@@ -5,15 +5,15 @@
 
 use super::blocks::{self, Interface, Section, Statistics};
 use super::frame::LinkType;
-use super::limits::{Amount, Limits};
+use super::limits::Amount;
 use super::pcap_records;
+use super::plan::{Counts, Moment, Plan, Recorded, Then};
+use super::record_error::{failed, RecordError};
 use super::ring_name::RingName;
-use super::sink::{Cut, Form, Sink};
+use super::sink::{Form, Sink};
 use crate::units::Timestamp;
-use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,147 +21,6 @@ use std::time::Duration;
 const NOTES_AT_MOST: usize = 64;
 /// Longest statistics of one interface without its notes, in bytes: room kept for them where a disk is full.
 const STATISTICS_BYTES: usize = 128;
-
-/// Now, by both clocks: the one that is set, and the one that only goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// By the clock on the wall.
-    pub wall: Timestamp,
-    /// Since the program began.
-    pub since: Duration,
-}
-
-/// What is to be recorded where.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The file; of a ring, what its files' names are made of; `-` only names standard output in errors.
-    pub path: PathBuf,
-    /// How files are laid out.
-    pub form: Form,
-    /// When to end.
-    pub stop: Limits,
-    /// When the next file begins, where there are several; `files` are kept at a time.
-    pub ring: Option<Limits>,
-    /// Whether the file's group may read it; others never may.
-    pub group_reads: bool,
-    /// The zone of the times in a ring's names.
-    pub zone: TimeZone,
-    /// Who records.
-    pub recorder: About,
-    /// What is recorded from, in the order of their numbers.
-    pub interfaces: Vec<Source>,
-}
-
-/// Who records, for those who look into the file.
-#[derive(Clone, Debug, Default)]
-pub struct About {
-    /// The machine's kind.
-    pub hardware: String,
-    /// Its system.
-    pub system: String,
-    /// The program and its version.
-    pub program: String,
-    /// What is to be said; the host's name.
-    pub comment: String,
-}
-
-/// An interface, for those who look into the file.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// As the system calls it.
-    pub name: String,
-    /// In words, where there are some.
-    pub description: String,
-    /// The filter, as it was typed; empty for none.
-    pub filter: String,
-    /// Bytes of a packet that are kept at most.
-    pub snaplen: u32,
-    /// What its packets begin with.
-    pub link: LinkType,
-}
-
-/// What became of an interface's packets, from the beginning on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Packets that passed the filter, with those that were then dropped.
-    pub received: u64,
-    /// Of these, dropped by the kernel, as we did not take them soon enough.
-    pub dropped: u64,
-    /// Dropped by the interface or its driver before that.
-    pub interface_dropped: u64,
-}
-
-/// What is to be done after a packet, or as time passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Then {
-    /// Go on.
-    GoOn,
-    /// Begin the [next file](Recorder::next_file).
-    NextFile,
-    /// End: enough is recorded.
-    End,
-}
-
-/// What was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Packets taken, those that a broken disk did not take included.
-    pub packets: u64,
-    /// Of these, packets that are in no file, as it could not be written.
-    pub lost: u64,
-    /// Bytes of all files.
-    pub bytes: u64,
-    /// Files begun.
-    pub files: u64,
-}
-
-/// Why a recording could not begin or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// A file could not be made.
-    #[error(
-        "{path}: cannot be written: {source}; choose a file in a folder that you may write to"
-    )]
-    Create {
-        /// The file.
-        path: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// A write failed: disk full, taken away, broken.
-    #[error("{path}: writing failed: {source}; {left}; {lost} packets were taken and not written; {hint}")]
-    Write {
-        /// The file.
-        path: String,
-        /// The system's reason.
-        source: io::Error,
-        /// What is left.
-        left: &'static str,
-        /// Packets that are in no file.
-        lost: u64,
-        /// What to try.
-        hint: &'static str,
-    },
-    /// A finished file could not be given its name.
-    #[error("{path}: is whole, but could not be given its name: {source}; it is called {part}")]
-    Name {
-        /// The name.
-        path: String,
-        /// What it is called.
-        part: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Whoever read the pipe has gone.
-    #[error("{path}: nobody reads any more")]
-    Closed {
-        /// The pipe.
-        path: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
 
 /// What a file is called while it is written, and once it is whole, where these are two names.
 type Renamed = Option<(PathBuf, PathBuf)>;
@@ -484,33 +343,6 @@ impl Recorder {
     }
 }
 
-fn failed(path: &Path, cut: Cut) -> RecordError {
-    let path = match path.as_os_str().as_encoded_bytes() {
-        b"-" => "standard output".to_owned(),
-        _ => path.display().to_string(),
-    };
-    let source = cut.source;
-    if source.kind() == io::ErrorKind::BrokenPipe {
-        return RecordError::Closed { path, source };
-    }
-    RecordError::Write {
-        path,
-        left: match cut.whole {
-            true => "the file was cut back to its last whole record",
-            false => "the last record is cut off",
-        },
-        lost: cut.lost,
-        hint: match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "make room, or keep a ring of files, as with -b filesize:100000 -b files:10"
-            }
-            io::ErrorKind::ReadOnlyFilesystem => "write to another disk",
-            _ => "look at the disk (dmesg), or write to another",
-        },
-        source,
-    }
-}
-
 /// A ring's next file and its names.
 fn next(
     names: &RingName,
@@ -539,4 +371,134 @@ fn create(path: &Path, group_reads: bool) -> Result<File, RecordError> {
         path: path.display().to_string(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::comment;
+    use super::super::limits::Limits;
+    use super::super::plan::{About, Source};
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    fn at(seconds: i64) -> Moment {
+        Moment {
+            wall: Timestamp::new(seconds, 0),
+            since: Duration::from_secs(u64::try_from(seconds).unwrap()),
+        }
+    }
+
+    fn plan(path: PathBuf, ring: Option<Limits>) -> Plan {
+        Plan {
+            path,
+            form: Form::Pcapng,
+            stop: Limits::default(),
+            ring,
+            group_reads: false,
+            zone: TimeZone::UTC,
+            recorder: About {
+                comment: "why".into(),
+                ..About::default()
+            },
+            interfaces: vec![Source {
+                name: "eth1".into(),
+                description: String::new(),
+                filter: String::new(),
+                snaplen: 256,
+                link: LinkType::ETHERNET,
+            }],
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_turn_with_the_clock_and_when_it_is_set_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = Limits {
+            interval: Some(60),
+            files: Some(2),
+            ..Limits::default()
+        };
+        let plan = plan(folder.path().join("r.pcapng"), Some(ring));
+        let mut recorder = Recorder::begin(plan, None, at(119)).unwrap();
+        assert_eq!(recorder.at(at(119)), Then::GoOn);
+        assert_eq!(recorder.at(at(120)), Then::NextFile);
+        let counts = [Counts::default()];
+        assert_eq!(recorder.next_file(&counts, at(120)).unwrap(), Then::GoOn);
+        assert_eq!(recorder.at(at(179)), Then::GoOn);
+        assert_eq!(recorder.at(at(30)), Then::NextFile);
+        assert_eq!(recorder.next_file(&counts, at(30)).unwrap(), Then::GoOn);
+        assert_eq!(
+            names(folder.path()),
+            [
+                "r_00002_19700101000200.pcapng",
+                "r_00003_19700101000030.pcapng.part"
+            ]
+        );
+        let recorded = recorder.finish(&counts, at(31)).unwrap();
+        assert_eq!((recorded.files, recorded.packets), (3, 0));
+        let last = folder.path().join("r_00003_19700101000030.pcapng");
+        assert_eq!(comment(&last).as_deref(), Some("why"));
+    }
+
+    #[test]
+    fn packets_and_bytes_end_a_recording_when_they_are_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        for (stop, packets) in [
+            (
+                Limits {
+                    packets: Some(3),
+                    ..Limits::default()
+                },
+                3,
+            ),
+            (
+                Limits {
+                    bytes: Some(1_000),
+                    ..Limits::default()
+                },
+                // Each takes 232 bytes, beside those of the head.
+                4,
+            ),
+        ] {
+            let path = folder.path().join("f.pcapng");
+            let mut plan = plan(path.clone(), None);
+            plan.stop = stop;
+            let mut recorder = Recorder::begin(plan, None, at(0)).unwrap();
+            let mut taken = 0;
+            let mut then = Then::GoOn;
+            while then == Then::GoOn {
+                then = recorder
+                    .packet(0, Timestamp::new(taken, 0), 1_500, &[0; 200])
+                    .unwrap();
+                taken += 1;
+            }
+            assert_eq!((then, taken), (Then::End, packets));
+            let recorded = recorder.finish(&[Counts::default()], at(9)).unwrap();
+            assert_eq!(recorded.bytes, path.metadata().unwrap().len());
+        }
+    }
+
+    #[test]
+    fn a_recording_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (group_reads, mode) in [(false, 0o600), (true, 0o640)] {
+            let path = folder.path().join(format!("{group_reads}.pcapng"));
+            let mut plan = plan(path.clone(), None);
+            plan.group_reads = group_reads;
+            Recorder::begin(plan, None, at(0)).unwrap();
+            let made = path.metadata().unwrap().permissions().mode();
+            // Less, where the user's own mask takes more away.
+            assert_eq!(made & 0o777 & !mode, 0);
+        }
+    }
 }

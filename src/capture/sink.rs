@@ -2,6 +2,7 @@
 //! cut back to its last whole one.
 
 use super::{blocks, pcap_records};
+use rustix::event::{poll, PollFd, PollFlags};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 
@@ -108,6 +109,14 @@ impl Sink {
                     Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                     Ok(more) => written += more,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // Somebody we share the pipe with wants no writer to wait: so it is we who wait.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let mut files = [PollFd::new(&self.file, PollFlags::OUT)];
+                        match poll(&mut files, None) {
+                            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                            Err(error) => break Err(error.into()),
+                        }
+                    }
                     Err(error) => break Err(error),
                 },
             }
@@ -180,6 +189,25 @@ mod tests {
             assert_eq!((cut.lost, cut.whole), (lost, true));
             assert_eq!(path.metadata().unwrap().len(), 6 + kept);
         }
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_wait_is_waited_for() {
+        use std::io::Read;
+        let (mut ours, theirs) = io::pipe().unwrap();
+        rustix::fs::fcntl_setfl(&theirs, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let mut sink = Sink::new(File::from(OwnedFd::from(theirs)), Form::Pcap);
+        // More than a pipe holds.
+        pcap_records::packet(sink.gather(1), 0, 4, &[1; 300_000]);
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let mut all = Vec::new();
+            ours.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        sink.flush(0).unwrap();
+        drop(sink);
+        assert_eq!(reader.join().unwrap(), 300_016);
     }
 
     #[test]

@@ -8,11 +8,14 @@ use crate::cli::args::{Common, RecordArgs};
 use crate::cli::capture_clock::{self, Clock, Steps};
 use crate::cli::capture_listen::{self, Opened};
 use crate::cli::capture_output::Output;
+use crate::cli::capture_sandbox::Sandbox;
 use crate::cli::capture_senders::Senders;
 use crate::cli::capture_status::{counters, Status};
 use crate::cli::exit::Exit;
 use crate::cli::print::print;
+use crate::cli::scrubbing::scrubber;
 use crate::cli::signals::{asked, Signals};
+use crate::packet::scrub::Scrubber;
 use crate::units::Timestamp;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +39,8 @@ pub fn run(args: &RecordArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.list_interfaces {
         return print(capture_listen::list()?);
     }
+    // The key is read while we may still read it.
+    let scrubber = scrubber(&args.scrub)?;
     let signals = Signals::watch_with_hangup()?;
     let asked = asked()?;
     let clock = Clock::start();
@@ -48,12 +53,16 @@ pub fn run(args: &RecordArgs, common: &Common) -> anyhow::Result<Exit> {
     let Some(opened) = capture_listen::open(args, piped, &signals, &clock, say)? else {
         return Ok(Exit::Done);
     };
+    // Whether it can be entered is seen before a file is made.
+    let sandbox = Sandbox::of(args, &opened, &output)?;
     let recorder = output.begin(args, &opened, clock.now())?;
-
-    // SANDBOX: interfaces and output are open, and no packet was looked at yet. Here all rights are given up that reading them
-    // takes no more: `args.user` and `args.no_sandbox` say to whom and whether.
+    // Interfaces and output are open, and no packet was looked at yet.
+    if let Some(sandbox) = sandbox {
+        status.say(&sandbox.enter(&recorder)?);
+    }
 
     let mut session = Session::new(opened, recorder, clock, status, signals, asked);
+    session.scrubber = scrubber;
     session.begin();
     let mut ended = session.record();
     if ended.as_ref().is_err_and(anyhow::Error::is::<LiveError>) {
@@ -76,6 +85,8 @@ struct Session {
     status: Status,
     signals: Signals,
     asked: Arc<AtomicBool>,
+    /// Makes packets fit to be stored, where that was asked for.
+    scrubber: Option<Scrubber>,
     /// What is to be said in the file of the time before.
     waited: Option<(usize, Moment, Moment)>,
 }
@@ -109,6 +120,7 @@ impl Session {
             status,
             signals,
             asked,
+            scrubber: None,
             waited: opened.waited,
         }
     }
@@ -201,10 +213,13 @@ impl Session {
                     break;
                 }
                 self.senders.hear(&frame);
-                // SCRUB: here a frame can be rewritten before it is recorded.
+                let data = match &mut self.scrubber {
+                    Some(scrubber) => scrubber.scrub(&frame),
+                    None => frame.data,
+                };
                 let then = self
                     .recorder
-                    .packet(number, frame.at, frame.wire_len, frame.data)?;
+                    .packet(number, frame.at, frame.wire_len, data)?;
                 let then = match then {
                     Then::NextFile => self.next_file()?,
                     then => then,

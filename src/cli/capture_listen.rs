@@ -61,7 +61,7 @@ pub fn open(
     immediate: bool,
     signals: &Signals,
     clock: &Clock,
-    mut say: impl FnMut(&str),
+    say: impl FnMut(&str),
 ) -> anyhow::Result<Option<Opened>> {
     let listen = Listen {
         snaplen: args.snapshot_length,
@@ -70,15 +70,29 @@ pub fn open(
         buffer_mib: args.buffer_size,
         filter: args.filter.clone(),
     };
+    open_named(&args.interface, &listen, signals, clock, say)
+}
+
+/// Listens to the interfaces of these names or numbers; the first there is, where there are none.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_named(
+    asked: &[String],
+    listen: &Listen,
+    signals: &Signals,
+    clock: &Clock,
+    mut say: impl FnMut(&str),
+) -> anyhow::Result<Option<Opened>> {
     // Whoever may listen but not list is told by the interface itself.
     let there = interfaces().unwrap_or_default();
-    let names = names(&args.interface, &there)?;
+    let names = names(asked, &there)?;
     let mut waited: Option<(usize, Moment, Moment)> = None;
     loop {
         let lives: Result<Vec<Live>, (usize, ListenError)> = names
             .iter()
             .enumerate()
-            .map(|(number, name)| Live::open(name, &listen).map_err(|error| (number, error)))
+            .map(|(number, name)| Live::open(name, listen).map_err(|error| (number, error)))
             .collect();
         match lives {
             Ok(lives) => {

@@ -73,6 +73,22 @@ impl Output {
         file.is_some_and(|file| !file.metadata().is_ok_and(|about| about.is_file()))
     }
 
+    /// The folder in which files are made and named while it goes on; none for what is opened once.
+    pub fn folder(&self) -> Option<&Path> {
+        self.ring.as_ref()?;
+        let folder = self.path.parent()?;
+        // Of a name alone.
+        Some(match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        })
+    }
+
+    /// Whether it goes where somebody else has opened it.
+    pub fn is_opened(&self) -> bool {
+        self.opened.is_some()
+    }
+
     /// Begins the recording.
     ///
     /// # Errors
@@ -87,6 +103,8 @@ impl Output {
             }
         }
         let interfaces = from.lives.iter().zip(&from.descriptions);
+        // A filter may hold addresses, and this machine has a name.
+        let nameless = args.scrub.anonymize.is_some();
         let plan = Plan {
             path: self.path,
             form: args.form(),
@@ -95,12 +113,15 @@ impl Output {
             group_reads: args.group_access,
             // Asked once, as its files may be out of reach later.
             zone: TimeZone::system(),
-            recorder: about(args.capture_comment.as_deref()),
+            recorder: about(args.capture_comment.as_deref(), nameless),
             interfaces: interfaces
                 .map(|(live, description)| Source {
                     name: live.name().to_owned(),
                     description: description.clone(),
-                    filter: args.filter.clone().unwrap_or_default(),
+                    filter: match nameless {
+                        true => String::new(),
+                        false => args.filter.clone().unwrap_or_default(),
+                    },
                     snaplen: live.snaplen(),
                     link: live.link(),
                 })
@@ -137,8 +158,8 @@ fn open_fifo(path: &Path, signals: &Signals) -> anyhow::Result<Option<File>> {
     }
 }
 
-/// Who records.
-fn about(comment: Option<&str>) -> About {
+/// Who records; on which machine, unless that is to stay `nameless`.
+fn about(comment: Option<&str>, nameless: bool) -> About {
     let system = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     let host = format!("recorded on {}", text(system.nodename()));
@@ -146,9 +167,10 @@ fn about(comment: Option<&str>) -> About {
         hardware: text(system.machine()),
         system: format!("{} {}", text(system.sysname()), text(system.release())),
         program: concat!("stp-audit ", env!("CARGO_PKG_VERSION")).to_owned(),
-        comment: match comment {
-            Some(comment) => format!("{comment}\n{host}"),
-            None => host,
+        comment: match (comment, nameless) {
+            (comment, true) => comment.unwrap_or_default().to_owned(),
+            (Some(comment), false) => format!("{comment}\n{host}"),
+            (None, false) => host,
         },
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::capture::{CaptureError, LiveError};
 use crate::report::OutputError;
+use crate::sandbox::SandboxError;
 use std::io;
 
 /// How the program ends.
@@ -114,6 +115,12 @@ pub fn of(error: &anyhow::Error) -> Failure {
                 | CaptureError::Filter { .. }
                 | CaptureError::FilterName { .. } => Exit::Usage,
                 _ => Exit::Input,
+            });
+        }
+        if let Some(error) = cause.downcast_ref::<SandboxError>() {
+            return Failure::Exit(match error {
+                SandboxError::NoUser { .. } => Exit::Usage,
+                _ => Exit::Environment,
             });
         }
         if cause.is::<OutputError>() || cause.is::<LiveError>() {

@@ -139,6 +139,7 @@ pub fn settings(args: &CaptureArgs, bin: Duration, bins_from: BinsFrom) -> Setti
         home: args.home.clone(),
         bins_from,
         traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
+        ..Settings::default()
     }
 }
 

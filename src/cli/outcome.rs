@@ -11,7 +11,7 @@ use crate::flow::home::{Home, Vantage};
 use crate::flow::key::FlowKey;
 use crate::flow::names::{NameBook, NameKind};
 use crate::flow::table::Flow;
-use crate::inference::{self, Inference};
+use crate::inference::{self, round, Inference};
 use crate::packet::name::escape;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -178,52 +178,19 @@ pub fn describe(device: &Device, activities: &[Activity]) -> inference::Device {
         candidates: device
             .candidates
             .iter()
-            .map(|candidate| inference::Candidate {
-                id: candidate.id.clone(),
-                name: candidate.name.clone(),
-                score: round(candidate.score, 3),
-            })
+            .map(inference::Candidate::of)
             .collect(),
         evidence: device
             .evidence
             .iter()
-            .map(|sign| inference::Evidence {
-                kind: sign.kind.clone(),
-                value: sign.value.clone(),
-                at: sign.at,
-            })
+            .map(inference::Evidence::of)
             .collect(),
         address: device.address.map(|address| address.to_string()),
         mac: device.mac.map(|mac| mac.to_string()),
         flows: device.flows,
         up_bytes: device.up,
         down_bytes: device.down,
-        activities: activities
-            .iter()
-            .map(|activity| inference::Activity {
-                start: activity.span.start,
-                end: activity.span.end,
-                shape: activity.shape.to_string(),
-                direction: activity.direction.to_string(),
-                peak_bytes_per_s: round(activity.peak_bytes_per_s, 1),
-                sigma: round(activity.sigma, 2),
-                label: activity
-                    .label
-                    .as_ref()
-                    .map(|label| escape(label.as_bytes()).into_owned()),
-            })
-            .collect(),
-    }
-}
-
-/// Rounded to so many decimals, and finite: JSON knows no infinity.
-fn round(value: f64, decimals: i32) -> f64 {
-    let scale = 10f64.powi(decimals);
-    let rounded = (value * scale).round() / scale;
-    if rounded.is_finite() {
-        rounded
-    } else {
-        f64::MAX.copysign(value)
+        activities: activities.iter().map(inference::Activity::of).collect(),
     }
 }
 
@@ -382,6 +349,12 @@ pub fn doubts(read: &Read, max_flows: usize) -> Vec<String> {
         caveats.push(format!(
             "{} bytes are in no rate bin, as there were too many bins: use a longer --bin",
             observed.lost.unbinned_bytes
+        ));
+    }
+    if observed.retired.flows > 0 {
+        caveats.push(format!(
+            "{} flows of {} packets and {} bytes were let go, as nothing of them came for the whole window; they are in the counts and in nothing else",
+            observed.retired.flows, observed.retired.packets, observed.retired.bytes
         ));
     }
     caveats

@@ -12,7 +12,7 @@ use crate::flow::home::{is_group, Home, Side, Vantage};
 use crate::flow::host::gather;
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::{NameKind, Sighting};
-use crate::flow::observer::Observed;
+use crate::flow::observer::{Observed, Sights};
 use crate::flow::table::Flow;
 use crate::rate::{Cells, RateSeries};
 use crate::units::{Mac, Timestamp};
@@ -89,28 +89,39 @@ pub struct Owner {
     pub device: Option<usize>,
 }
 
-/// A device in the making.
-struct Draft {
-    candidates: Vec<Candidate>,
-    evidence: Vec<Sign>,
-    address: Option<IpAddr>,
-    mac: Option<Mac>,
-    addresses: Vec<IpAddr>,
+/// A device in the making; flows are places in the list it was drawn from.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What it may be, the likeliest first; empty where it is unknown.
+    pub candidates: Vec<Candidate>,
+    /// What speaks for it, the strongest first; of an unknown device, what there is to know.
+    pub evidence: Vec<Sign>,
+    /// Its address at the LAN.
+    pub address: Option<IpAddr>,
+    /// Its hardware address.
+    pub mac: Option<Mac>,
+    /// Every address it used.
+    pub addresses: Vec<IpAddr>,
     /// Flows whose rates are its own, with its end; those it shares with another device at home among them.
-    rates: Vec<(usize, End)>,
+    pub rates: Vec<(usize, End)>,
     /// Flows that are listed as its own.
-    own: Vec<usize>,
+    pub own: Vec<usize>,
 }
 
 /// Takes the inventory of a home from what was observed.
 ///
 /// The flows' rates move into their devices' series, lest a long capture's be held twice: the flows' own are empty then.
 pub fn take(observed: &mut Observed, home: &Home, catalog: &Catalog) -> Inventory {
-    let drafts = match home.vantage {
+    let drafts = drafts(observed.sights(), home, catalog);
+    finish(drafts, observed, home)
+}
+
+/// The devices that the sights tell of, in no order that lasts, without names and rates: what can be said at any time.
+pub fn drafts(observed: Sights<'_>, home: &Home, catalog: &Catalog) -> Vec<Draft> {
+    match home.vantage {
         Vantage::Lan => inside(observed, home, catalog),
         Vantage::Wan => outside(observed, home, catalog),
-    };
-    finish(drafts, observed, home)
+    }
 }
 
 /// What a host at the LAN is known by.
@@ -120,8 +131,8 @@ enum HostKey {
     Address(IpAddr),
 }
 
-fn inside(observed: &Observed, home: &Home, catalog: &Catalog) -> Vec<Draft> {
-    let cards = cards(&observed.flows, home);
+fn inside(observed: Sights<'_>, home: &Home, catalog: &Catalog) -> Vec<Draft> {
+    let cards = cards(observed.flows, home);
     let key_of = |key: &FlowKey, flow: &Flow, end: End| -> Option<HostKey> {
         let address = key.end(end).address;
         if is_group(address) || address.is_unspecified() {
@@ -200,7 +211,7 @@ impl Draft {
     }
 
     /// Says what a host at the LAN is, from its names, its card and its servers.
-    fn recognise(&mut self, observed: &Observed, catalog: &Catalog) {
+    fn recognise(&mut self, observed: Sights<'_>, catalog: &Catalog) {
         // Private IPv4 first: the address people know a device by.
         self.addresses
             .sort_by_key(|address| (address.is_ipv6(), *address));
@@ -319,9 +330,9 @@ fn evidence_kind(kind: NameKind) -> Option<EvidenceKind> {
     })
 }
 
-fn outside(observed: &Observed, home: &Home, catalog: &Catalog) -> Vec<Draft> {
-    let facts = facts(&observed.flows, home, &observed.names);
-    let hosts = gather(&facts, &observed.tracks);
+fn outside(observed: Sights<'_>, home: &Home, catalog: &Catalog) -> Vec<Draft> {
+    let facts = facts(observed.flows, home, observed.names);
+    let hosts = gather(&facts, observed.tracks);
     let attributions = demultiplex(&facts, &hosts, catalog);
     attributions
         .into_iter()
@@ -369,7 +380,7 @@ fn candidates(attribution: &Attribution, catalog: &Catalog) -> Vec<Candidate> {
         .collect()
 }
 
-fn signs(attribution: &Attribution, observed: &Observed, own: &[usize]) -> Vec<Sign> {
+fn signs(attribution: &Attribution, observed: Sights<'_>, own: &[usize]) -> Vec<Sign> {
     let start = own
         .iter()
         .filter_map(|at| observed.flows.get(*at))
@@ -484,39 +495,44 @@ fn finish(drafts: Vec<Draft>, observed: &mut Observed, home: &Home) -> Inventory
 }
 
 /// Names devices, each differently.
-#[derive(Default)]
-struct Ids {
+#[derive(Debug, Default)]
+pub struct Ids {
     given: BTreeMap<String, usize>,
 }
 
 impl Ids {
-    fn next(&mut self, candidates: &[Candidate]) -> String {
-        let base = match candidates {
-            [] => {
-                let number = self.given.entry("unknown".into()).or_default();
-                *number += 1;
-                return format!("unknown-{number}");
-            }
-            [one] => one.id.clone(),
-            [first, ..] => {
-                let nearly: Vec<&str> = candidates
-                    .iter()
-                    .take_while(|candidate| candidate.score > first.score * 0.5)
-                    .map(|candidate| candidate.id.as_str())
-                    .collect();
-                match nearly.as_slice() {
-                    [one] => (*one).to_string(),
-                    [one, two] => format!("{one}-or-{two}"),
-                    [one, .., _] => format!("{one}-or-{}-others", nearly.len() - 1),
-                    [] => first.id.clone(),
-                }
-            }
-        };
+    /// A name that was not given before, after what the device may be.
+    pub fn next(&mut self, candidates: &[Candidate]) -> String {
+        let base = id_base(candidates);
         let number = self.given.entry(base.clone()).or_default();
         *number += 1;
         match *number {
-            1 => base,
+            1 if base != UNKNOWN => base,
             number => format!("{base}-{number}"),
+        }
+    }
+}
+
+/// What a device is called of which nothing is known; it always bears a number.
+const UNKNOWN: &str = "unknown";
+
+/// What a device is called after what it may be, before it is told from others of the same name.
+pub fn id_base(candidates: &[Candidate]) -> String {
+    match candidates {
+        [] => UNKNOWN.into(),
+        [one] => one.id.clone(),
+        [first, ..] => {
+            let nearly: Vec<&str> = candidates
+                .iter()
+                .take_while(|candidate| candidate.score > first.score * 0.5)
+                .map(|candidate| candidate.id.as_str())
+                .collect();
+            match nearly.as_slice() {
+                [one] => (*one).to_string(),
+                [one, two] => format!("{one}-or-{two}"),
+                [one, .., _] => format!("{one}-or-{}-others", nearly.len() - 1),
+                [] => first.id.clone(),
+            }
         }
     }
 }

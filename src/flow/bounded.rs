@@ -139,6 +139,28 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         gone
     }
 
+    /// Takes out every entry that is `gone`; the others may be changed on the way.
+    pub fn extract(&mut self, mut gone: impl FnMut(&K, &mut V) -> bool) -> Vec<(K, V)> {
+        let mut taken = Vec::new();
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(at) else {
+                break;
+            };
+            let goes = slot.as_mut().is_some_and(|(key, value)| gone(key, value));
+            let Some(entry) = slot.take_if(|_| goes) else {
+                continue;
+            };
+            let hash = self.hasher.hash_one(&entry.0);
+            let at = at as u32;
+            if let Ok(found) = self.index.find_entry(hash, |&other| other == at) {
+                found.remove();
+            }
+            self.free.push(at);
+            taken.push(entry);
+        }
+        taken
+    }
+
     /// The entry of `key`, made where there is none; when that needs room, the lowest-scored entries go to `spill` first.
     pub fn entry<S: Ord>(
         &mut self,
@@ -162,6 +184,11 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     /// All entries, in an order that depends on insertions alone.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.slots.iter().flatten().map(|(key, value)| (key, value))
+    }
+
+    /// All values, to change, in the same order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().flatten().map(|(_, value)| value)
     }
 
     /// All entries, given away.
@@ -188,6 +215,23 @@ mod tests {
         assert_eq!(table.len(), 7);
         assert_eq!(table.get(&99), Some(&6));
         assert_eq!((table.get(&0), table.get(&7)), (None, Some(&70)));
+    }
+
+    #[test]
+    fn what_is_gone_makes_room() {
+        let mut table = Bounded::new(8);
+        for key in 0..8u32 {
+            table.insert(key, key);
+        }
+        let gone = table.extract(|key, value| {
+            *value += 100;
+            key % 2 == 0
+        });
+        assert_eq!(gone, [(0, 100), (2, 102), (4, 104), (6, 106)]);
+        assert_eq!((table.len(), table.is_full()), (4, false));
+        assert_eq!((table.get(&2), table.get(&3)), (None, Some(&103)));
+        table.insert(2, 7);
+        assert_eq!(table.get(&2), Some(&7));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use crate::flow::stack::Stack;
 use crate::flow::track::{Track, TrackSeen};
 use crate::units::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Lines followed at a time; homes hold a few dozen hosts.
@@ -304,6 +304,33 @@ impl CounterTracks {
         )
     }
 
+    /// Forgets all flows but those of the given places, and the lines that none of them is on; the places are told anew.
+    pub fn keep<'a>(&mut self, slots: impl IntoIterator<Item = &'a mut CounterSlot>) {
+        let mut kept = Vec::new();
+        let mut moved = HashMap::new();
+        for slot in slots {
+            let old = (slot.0 as usize).checked_sub(1);
+            let state = old.and_then(|old| Some((old, *self.flows.get(old)?)));
+            // Those left alone for want of room get another chance.
+            *slot = CounterSlot::default();
+            if let Some((old, state)) = state {
+                moved.insert(old, kept.len());
+                kept.push(state);
+                slot.0 = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+            }
+        }
+        self.flows = kept;
+        let place = |flow: usize| moved.get(&flow).copied().unwrap_or(usize::MAX);
+        for track in &mut self.tracks {
+            track.holder = place(track.holder);
+            track.leader.0 = place(track.leader.0);
+        }
+        let mut in_use: HashSet<u32> = self.flows.iter().map(|state| state.serial).collect();
+        in_use.extend(self.tracks.iter().map(|track| track.serial));
+        self.done.retain(|serial, _| in_use.contains(serial));
+        self.purged.retain(|serial, _| in_use.contains(serial));
+    }
+
     /// What was seen of a line.
     pub fn track(&self, track: u32) -> Option<TrackSeen> {
         let live = self
@@ -362,6 +389,33 @@ mod tests {
         assert!(lookup.is_some());
         assert_eq!(heartbeat, lookup);
         assert_ne!(heartbeat, other);
+    }
+
+    #[test]
+    fn those_that_stay_stay_on_their_line() {
+        let mut tracks = CounterTracks::new();
+        let mut slots = [CounterSlot::default(); 3];
+        let see = |tracks: &mut CounterTracks, slots: &mut [CounterSlot], second, flow, id| {
+            let at = Timestamp::new(second, 0);
+            tracks.observe(&mut slots[flow], 0, at, id, || tcp(64));
+        };
+        for (second, flow, id) in [
+            (0, 0, 9000),
+            (0, 1, 500),
+            (30, 1, 502),
+            (60, 1, 504),
+            (61, 2, 505),
+            (90, 1, 507),
+        ] {
+            see(&mut tracks, &mut slots, second, flow, id);
+        }
+        let line = tracks.seen(slots[1]);
+        tracks.keep(slots.iter_mut().skip(1));
+        assert_eq!((tracks.flows.len(), slots[1].0, slots[2].0), (2, 1, 2));
+        assert_eq!((tracks.seen(slots[1]), tracks.seen(slots[2])), (line, line));
+        see(&mut tracks, &mut slots, 120, 1, 509);
+        see(&mut tracks, &mut slots, 121, 2, 510);
+        assert_eq!((tracks.seen(slots[1]), tracks.seen(slots[2])), (line, line));
     }
 
     #[test]

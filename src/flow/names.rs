@@ -123,6 +123,8 @@ pub struct NameBook {
     dhcp: Bounded<Mac, Vec<Sighting>>,
     /// Names, hosts or addresses that found no room.
     pub evicted: u64,
+    /// How often something new was noted: as long as it stays, nothing new is known of anybody.
+    pub news: u64,
 }
 
 impl Default for NameBook {
@@ -134,6 +136,7 @@ impl Default for NameBook {
             answers: Bounded::new(ADDRESSES_AT_MOST),
             dhcp: Bounded::new(HOSTS_AT_MOST),
             evicted: 0,
+            news: 0,
         }
     }
 }
@@ -205,6 +208,7 @@ impl NameBook {
                     at,
                 });
                 self.sightings += 1;
+                self.news += 1;
             }
         }
     }
@@ -263,6 +267,7 @@ impl NameBook {
                     self.evicted += 1;
                 }
                 answers.push(answer);
+                self.news += 1;
             }
         }
     }
@@ -283,6 +288,7 @@ impl NameBook {
                 && !told.iter().any(|s| s.kind == kind && s.name == name)
             {
                 told.push(Sighting { kind, name, at });
+                self.news += 1;
             }
         }
     }

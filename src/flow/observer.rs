@@ -11,10 +11,10 @@ use crate::flow::home::{is_private, Guess};
 use crate::flow::key::{End, FlowKey};
 use crate::flow::names::NameBook;
 use crate::flow::stack::Stack;
-use crate::flow::table::{Flow, FlowTable, Lost, Traits, PATIENCE};
+use crate::flow::table::{Flow, FlowTable, Lost, Retired, Traits, BINS_AT_MOST, PATIENCE};
 use crate::packet::dissect::{dissect, Packet, Tcp};
 use crate::packet::glance::{Glance, Way};
-use crate::rate::Grid;
+use crate::rate::{Cells, Grid};
 use crate::units::{nanos, Span, Timestamp};
 use ipnet::IpNet;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub bins_from: BinsFrom,
     /// Gather every flow's traits, also where hardware addresses or private ones tell the devices apart: to learn from.
     pub traits: bool,
+    /// Active bins kept of all flows together.
+    pub bins: u64,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             home: Vec::new(),
             bins_from: BinsFrom::Clock,
             traits: false,
+            bins: BINS_AT_MOST,
         }
     }
 }
@@ -102,6 +105,64 @@ pub struct Observed {
     pub tracks: CounterTracks,
     /// Handshakes given up because too many were open at a time.
     pub hellos_dropped: u64,
+    /// Flows let go because they had been silent for long; none unless [`Observer::retire`] was asked to.
+    pub retired: Retired,
+}
+
+impl Observed {
+    /// What devices are told by.
+    pub fn sights(&self) -> Sights<'_> {
+        Sights {
+            flows: &self.flows,
+            names: &self.names,
+            tracks: &self.tracks,
+        }
+    }
+}
+
+/// What devices are told by, lent: at the end of a capture or while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sights<'a> {
+    /// Flows by start.
+    pub flows: &'a [(FlowKey, Flow)],
+    /// Names.
+    pub names: &'a NameBook,
+    /// Identification counters.
+    pub tracks: &'a CounterTracks,
+}
+
+/// What is known while the watch goes on, without the rates. The flows are copies, about a kilobyte each; all else is lent.
+#[derive(Debug)]
+pub struct Peek<'a> {
+    flows: Vec<(FlowKey, Flow)>,
+    names: &'a NameBook,
+    tracks: &'a CounterTracks,
+}
+
+impl Peek<'_> {
+    /// What devices are told by.
+    pub fn sights(&self) -> Sights<'_> {
+        Sights {
+            flows: &self.flows,
+            names: self.names,
+            tracks: self.tracks,
+        }
+    }
+}
+
+/// What one packet added to the rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Its flow's number, never another's.
+    pub flow: u64,
+    /// Where the flow is: see [`Observer::at`].
+    pub index: usize,
+    /// The end that sent it.
+    pub sender: End,
+    /// The bin it was counted in.
+    pub bin: i64,
+    /// Bytes of the IP packet.
+    pub bytes: u64,
 }
 
 /// Turns instants into bins, remembering the current one: a division saved on nearly every packet.
@@ -150,7 +211,7 @@ impl Observer {
     pub fn new(settings: Settings) -> Self {
         Self {
             census: Census::default(),
-            flows: FlowTable::new(settings.flows),
+            flows: FlowTable::new(settings.flows).with_bins(settings.bins),
             names: NameBook::default(),
             ear: Ear::default(),
             tracks: CounterTracks::new(),
@@ -165,6 +226,12 @@ impl Observer {
     /// Watches one frame.
     #[inline]
     pub fn watch(&mut self, frame: &Frame<'_>) {
+        self.see(frame);
+    }
+
+    /// Watches one frame, and tells what it added to the rates; nothing where it bears no IP packet.
+    #[inline]
+    pub fn see(&mut self, frame: &Frame<'_>) -> Option<Sight> {
         self.census.read += 1;
         match &mut self.window {
             Some(window) => window.extend(frame.at),
@@ -179,20 +246,27 @@ impl Observer {
         // Nearly every packet: one more of a flow that has told all it will.
         self.census.count_everyday(glance.length);
         let bytes = u64::from(glance.length);
-        let Some(flow) = self.flows.count(index, sender, frame.at, bin, bytes) else {
-            return;
+        let flow = self.flows.count(index, sender, frame.at, bin, bytes)?;
+        let sight = Sight {
+            flow: flow.serial,
+            index,
+            sender,
+            bin,
+            bytes,
         };
         if glance.flags & SYN != 0 || Ear::cares(flow) || flow.traits.is_some() {
             self.look(frame, index, sender);
         }
+        Some(sight)
     }
 
     /// Watches a frame that is not an everyday one, or the first of its way for a while.
     #[inline(never)]
-    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) {
+    fn meet(&mut self, frame: &Frame<'_>, bin: i64, way: Option<Way>) -> Option<Sight> {
         let mut packet = Packet::blank();
         if let Err(skip) = dissect(frame, &mut packet) {
-            return self.census.skip(skip);
+            self.census.skip(skip);
+            return None;
         }
         self.census.count(&packet);
         let (key, sender) = FlowKey::of(&packet);
@@ -204,8 +278,18 @@ impl Observer {
             self.flows.remember(way, index, sender);
         }
         let bytes = u64::from(packet.length);
-        self.flows.count(index, sender, frame.at, bin, bytes);
+        let flow = self
+            .flows
+            .count(index, sender, frame.at, bin, bytes)?
+            .serial;
         self.follow(frame.at, index, sender, &packet);
+        Some(Sight {
+            flow,
+            index,
+            sender,
+            bin,
+            bytes,
+        })
     }
 
     /// Looks closer at an everyday packet that was counted.
@@ -278,9 +362,63 @@ impl Observer {
         self.flows.insert(key, flow)
     }
 
+    /// What is known so far. The watch goes on.
+    pub fn peek(&self) -> Peek<'_> {
+        Peek {
+            flows: self.flows.cards(),
+            names: &self.names,
+            tracks: &self.tracks,
+        }
+    }
+
+    /// How often something new was seen: a flow that began, a name heard of somebody for the first time.
+    pub fn news(&self) -> u64 {
+        self.serials + self.names.news
+    }
+
+    /// How often a name was heard of somebody for the first time.
+    pub fn names_news(&self) -> u64 {
+        self.names.news
+    }
+
+    /// The flow of a [`Sight`], if it was not folded or let go since.
+    pub fn at(&mut self, index: usize, flow: u64) -> Option<(&FlowKey, &Flow)> {
+        let (key, found) = self.flows.at(index)?;
+        (found.serial == flow).then_some((key, &*found))
+    }
+
+    /// The flow of a key, or the entry that flows were folded into, if it is remembered still.
+    pub fn flow(&self, key: &FlowKey, folded: bool) -> Option<&Flow> {
+        self.flows.flow(key, folded)
+    }
+
+    /// The rates of a flow, or of an entry that flows were folded into.
+    pub fn cells(&self, key: &FlowKey, folded: bool) -> Option<&Cells> {
+        self.flow(key, folded).map(|flow| &flow.cells)
+    }
+
+    /// The bins of the rates, once a packet was seen.
+    pub fn grid(&self) -> Option<Grid> {
+        self.clock.grid
+    }
+
+    /// Packet records seen.
+    pub fn read(&self) -> u64 {
+        self.census.read
+    }
+
+    /// Lets go of flows that were silent since before `before`, and of what the others carried until then: a watch of weeks
+    /// remembers as much as one of a day. Counts, names and the home's guess stay; they are bounded by themselves.
+    pub fn retire(&mut self, before: Timestamp) {
+        let Some(grid) = self.clock.grid else { return };
+        self.flows.retire(before, grid.index(before));
+        self.tracks.keep(self.flows.counters());
+    }
+
     /// What was seen, once there is nothing more to see.
     pub fn finish(self) -> Observed {
         let origin = self.window.map_or(Timestamp(0), |window| window.start);
+        let retired = self.flows.retired();
         Observed {
             window: self.window,
             grid: self
@@ -293,6 +431,7 @@ impl Observer {
             names: self.names,
             tracks: self.tracks,
             hellos_dropped: self.ear.dropped(),
+            retired,
         }
     }
 }

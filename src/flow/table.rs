@@ -25,8 +25,8 @@ const RECENT: usize = 1024;
 const WAYS: usize = 4096;
 /// Folded entries kept for each live one.
 const FOLDED_PER_LIVE: usize = 1;
-/// Active bins of all flows together: twenty devices busy each second for ten days.
-const BINS_AT_MOST: u64 = 16 << 20;
+/// Active bins of all flows together, about five bytes each: twenty devices busy each second for ten days.
+pub const BINS_AT_MOST: u64 = 16 << 20;
 
 /// Packets and bytes sent by one end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,26 @@ impl Flow {
         }
     }
 
+    /// All but its rates: enough to tell whose it is.
+    pub fn card(&self) -> Self {
+        Self {
+            span: self.span,
+            sent: self.sent,
+            traits: self.traits.clone(),
+            local: self.local,
+            began: self.began,
+            patience: self.patience,
+            client: self.client,
+            isn: self.isn,
+            cells: Cells::default(),
+            macs: self.macs,
+            names: self.names.clone(),
+            folded: self.folded,
+            looked_up: self.looked_up.clone(),
+            serial: self.serial,
+        }
+    }
+
     /// Packets of both ends.
     pub fn packets(&self) -> u64 {
         self.sent.iter().map(|tally| tally.packets).sum()
@@ -162,6 +182,17 @@ pub struct Lost {
     pub unbinned_bytes: u64,
 }
 
+/// Flows that were let go because they had been silent for long, in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// How many.
+    pub flows: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// To which flow packets that go one way belong.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -189,7 +220,9 @@ pub struct FlowTable {
     ways: Box<[Place; WAYS]>,
     folded: Bounded<FlowKey, Flow>,
     bins: u64,
+    bins_at_most: u64,
     lost: Lost,
+    retired: Retired,
 }
 
 impl FlowTable {
@@ -201,8 +234,16 @@ impl FlowTable {
             ways: Box::new([UNTAKEN; WAYS]),
             folded: Bounded::new(cap.saturating_mul(FOLDED_PER_LIVE)),
             bins: 0,
+            bins_at_most: BINS_AT_MOST,
             lost: Lost::default(),
+            retired: Retired::default(),
         }
+    }
+
+    /// The same with room for so many active bins of all flows together.
+    pub fn with_bins(mut self, at_most: u64) -> Self {
+        self.bins_at_most = at_most;
+        self
     }
 
     /// The flow of packets that go this way, and which end sends them, if one was seen lately.
@@ -268,6 +309,8 @@ impl FlowTable {
             self.bins = self.bins.saturating_sub(gone.cells.len() as u64);
         }
         let mut entry = Flow::new(flow.span.start, flow.began, flow.local, flow.macs);
+        // The number of its first flow, which is nobody's any more.
+        entry.serial = flow.serial;
         entry.fold(flow);
         entry.cells.shrink();
         self.folded.insert(key, entry);
@@ -293,7 +336,7 @@ impl FlowTable {
             End::B => Direction::Down,
         };
         if !flow.cells.add_to_open(bin, direction, bytes) {
-            if self.bins < BINS_AT_MOST {
+            if self.bins < self.bins_at_most {
                 self.bins += 1;
                 let (up, down) = direction.split(bytes);
                 flow.cells.add(bin, up, down);
@@ -307,6 +350,60 @@ impl FlowTable {
     /// What found no room.
     pub fn lost(&self) -> Lost {
         self.lost
+    }
+
+    /// What was let go.
+    pub fn retired(&self) -> Retired {
+        self.retired
+    }
+
+    /// Lets flows go that were silent since before `silent`, and forgets what the others carried before bin `bin`.
+    pub fn retire(&mut self, silent: Timestamp, bin: i64) {
+        let (mut forgotten, mut gone) = (0, Vec::new());
+        for table in [&mut self.live, &mut self.folded] {
+            gone.extend(table.extract(|_, flow| {
+                if flow.span.end < silent {
+                    return true;
+                }
+                forgotten += flow.cells.forget_before(bin) as u64;
+                false
+            }));
+        }
+        if !gone.is_empty() {
+            self.ways.fill(UNTAKEN);
+        }
+        for (_, flow) in gone {
+            self.retired.flows += flow.folded.max(1);
+            self.retired.packets += flow.packets();
+            self.retired.bytes += flow.bytes();
+            forgotten += flow.cells.len() as u64;
+        }
+        self.bins = self.bins.saturating_sub(forgotten);
+    }
+
+    /// The places of all flows among the identification counters.
+    pub fn counters(&mut self) -> Vec<&mut CounterSlot> {
+        let mut slots = Vec::new();
+        for flow in self.live.values_mut() {
+            slots.extend(flow.traits.as_deref_mut().map(|traits| &mut traits.counter));
+        }
+        slots
+    }
+
+    /// All flows without their rates ([`Flow::card`]), in the order of [`Self::into_flows`].
+    pub fn cards(&self) -> Vec<(FlowKey, Flow)> {
+        let all = self.live.iter().chain(self.folded.iter());
+        let mut cards: Vec<(FlowKey, Flow)> = all.map(|(key, flow)| (*key, flow.card())).collect();
+        cards.sort_by_cached_key(|(key, flow)| (flow.span.start, *key, flow.folded));
+        cards
+    }
+
+    /// The flow of a key, or the entry that flows of this key were folded into.
+    pub fn flow(&self, key: &FlowKey, folded: bool) -> Option<&Flow> {
+        match folded {
+            false => self.live.get(key),
+            true => self.folded.get(key),
+        }
     }
 
     /// All flows, the folded ones among them, in order of their start.
@@ -404,6 +501,37 @@ mod tests {
             folded.folded,
             "one bin a flow"
         );
+    }
+
+    #[test]
+    fn the_silent_are_let_go_and_the_others_forget() {
+        let mut table = FlowTable::new(8).with_bins(6);
+        let (old, busy) = (key(1, 7), key(2, 7));
+        see(&mut table, old, 10, 100, true);
+        for at in [10, 20, 30, 40] {
+            see(&mut table, busy, at, 50, true);
+        }
+        table.retire(Timestamp::new(15, 0), 30);
+        assert_eq!(
+            table.retired(),
+            Retired {
+                flows: 1,
+                packets: 1,
+                bytes: 100
+            }
+        );
+        assert_eq!(table.find(&old), None);
+        // Five bins were taken of six; what is forgotten makes room: two are left, and four more fit.
+        for at in [50, 60, 70, 80, 90] {
+            see(&mut table, busy, at, 50, true);
+        }
+        assert_eq!(table.lost().unbinned_bytes, 50);
+        let cards = table.cards();
+        assert_eq!((cards.len(), cards[0].1.bytes()), (1, 450));
+        assert!(cards[0].1.cells.is_empty());
+        let cells = table.flow(&busy, false).unwrap().cells.iter();
+        let bins: Vec<i64> = cells.map(|cell| cell.index).collect();
+        assert_eq!(bins, [30, 40, 50, 60, 70, 80]);
     }
 
     #[test]

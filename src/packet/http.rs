@@ -62,6 +62,69 @@ pub fn host(payload: &[u8]) -> Option<Box<str>> {
     name::canonical(without_port(target?))
 }
 
+/// Adds to `out` the request that `payload` begins with, as far as it takes to tell its host: of the same length up to there,
+/// with everything overwritten that tells something else (the path, other headers). [`host`] reads the same of it.
+///
+/// Adds nothing where there is no host, or where it cannot be told apart.
+pub fn only_host(payload: &[u8], out: &mut Vec<u8>) {
+    let Some(name) = host(payload) else {
+        return;
+    };
+    let begin = out.len();
+    let head = payload.get(..HEAD).unwrap_or(payload);
+    let mut lines = head.split_inclusive(|&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    only_target_host(first, out);
+    let behind_first = out.len();
+    let mut found = false;
+    for line in lines.take_while(|line| line.ends_with(b"\n")) {
+        found = split_at(line.trim_ascii(), b':')
+            .is_some_and(|(field, _)| field.eq_ignore_ascii_case(b"host"));
+        if found {
+            out.extend_from_slice(line);
+            break;
+        }
+        blank(line, out);
+    }
+    if !found {
+        out.truncate(behind_first);
+    }
+    let told = out.get(begin..).and_then(host);
+    if told.as_ref() != Some(&name) {
+        out.truncate(begin);
+    }
+}
+
+/// A request line with nothing of its target but the host, where there is one in it.
+fn only_target_host(line: &[u8], out: &mut Vec<u8>) {
+    let text = line.trim_ascii_end();
+    let method = match line.starts_with(b"/") {
+        true => 0,
+        false => text
+            .iter()
+            .position(|&byte| byte == b' ')
+            .map_or(0, |at| at + 1),
+    };
+    let version = match names_version(text) {
+        true => text.len() - b" HTTP/1.1".len(),
+        false => text.len(),
+    };
+    let host = target_host(line).map_or(0, |host| b"http://".len() + host.len());
+    // And what ends the host; of a path the slash that it begins with.
+    let kept = method + host + 1;
+    for (at, &byte) in line.iter().enumerate() {
+        let stays = at < kept || at >= version || byte == b' ';
+        out.push(if stays { byte } else { b'x' });
+    }
+}
+
+/// A line of the same length that tells nothing.
+fn blank(line: &[u8], out: &mut Vec<u8>) {
+    let text = line.trim_ascii_end().len();
+    out.resize(out.len() + text, b'x');
+    out.extend_from_slice(line.get(text..).unwrap_or_default());
+}
+
 /// Whether a request line ends as one must.
 fn names_version(line: &[u8]) -> bool {
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
@@ -151,7 +214,47 @@ mod tests {
         );
     }
 
+    fn only(payload: &[u8]) -> String {
+        let mut out = Vec::new();
+        only_host(payload, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn of_a_request_only_the_host_is_left() {
+        assert_eq!(
+            only(b"GET /me?token=1 HTTP/1.1\r\nCookie: a\r\nHost: a.example\r\nAccept: b\r\n\r\nbody"),
+            "GET /xxxxxxxxxx HTTP/1.1\r\nxxxxxxxxx\r\nHost: a.example\r\n"
+        );
+        assert_eq!(
+            only(b"GET http://a.example:8080/me HTTP/1.1\r\nCookie: a\r\n\r\n"),
+            "GET http://a.example:8080/xx HTTP/1.1\r\n"
+        );
+        assert_eq!(
+            only(b"/me HTTP/1.1\r\nHost: a.example\r\n"),
+            "/xx HTTP/1.1\r\nHost: a.example\r\n"
+        );
+        assert_eq!(only(b"GET /me HTTP/1.1\r\n\r\n"), "");
+        assert_eq!(only(b"no request"), "");
+    }
+
     proptest! {
+        #[test]
+        fn the_host_that_is_left_is_the_one_there_was(
+            payload in "(GET |POST |)(/[a-z?=]{0,9}|http://[a-z.:]{1,9}(/[a-z]{0,3})?)( HTTP/1[.][01])?\r?\n(([A-Za-z]{1,5}|Host|HOST) ?: ?[a-z.:0-9]{0,9}\r?\n){0,3}"
+        ) {
+            let mut out = Vec::new();
+            only_host(payload.as_bytes(), &mut out);
+            let expected = host(payload.as_bytes());
+            prop_assert!(out.len() <= payload.len());
+            if out.is_empty() {
+                // Fails closed, and only where there is little to tell apart.
+                prop_assert!(expected.is_none());
+            } else {
+                prop_assert_eq!(host(&out), expected);
+            }
+        }
+
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             host(&bytes);

@@ -10,5 +10,6 @@ pub mod http;
 pub mod link;
 pub mod name;
 pub mod quic;
+pub mod scrub;
 pub mod stitch;
 pub mod tls;

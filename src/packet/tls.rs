@@ -144,6 +144,14 @@ impl HelloAssembler {
         }
     }
 
+    /// Whether the first bytes of a hello are there, or of what can still become one.
+    fn has_begun(&self) -> bool {
+        match self.start {
+            Some(start) => may_be_hello(self.stitch.from(start)),
+            None => self.stitch.runs().any(|(_, run)| may_be_hello(run)),
+        }
+    }
+
     fn read_from(&mut self, start: i64) -> Progress {
         let stream = self.stitch.from(start);
         if stream.len() as i64 >= WINDOW {
@@ -180,6 +188,19 @@ impl HelloAssembler {
             Progress::NeedMore
         }
     }
+}
+
+/// Whether bytes begin as a hello does, as far as they go.
+fn may_be_hello(run: &[u8]) -> bool {
+    let fits = |(at, byte): (usize, &u8)| match at {
+        0 => *byte == HANDSHAKE,
+        1 => *byte == 3,
+        2 => *byte <= 4,
+        5 => *byte == 1,
+        6 => *byte == 0,
+        _ => true,
+    };
+    !run.is_empty() && run.iter().take(7).enumerate().all(fits)
 }
 
 /// Whether enough is there to tell a hello from bytes that happen to begin like one.
@@ -239,6 +260,13 @@ impl Reassembly {
             || HelloAssembler::new(seq),
             |assembler| assembler.push(seq, payload, start),
         )
+    }
+
+    /// Whether a hello, or what can still become one, has begun in the stream `flow`.
+    pub fn has_begun(&self, flow: u64) -> bool {
+        self.waiting
+            .get(flow)
+            .is_some_and(HelloAssembler::has_begun)
     }
 
     /// Forgets the stream `flow`: it was reset or closed.

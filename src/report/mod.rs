@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod columns;
 pub mod csv;
+pub mod event;
 pub mod fingerprints;
 pub mod format;
 pub mod human;
@@ -23,6 +24,7 @@ mod summary;
 pub mod sweep;
 pub mod table;
 pub mod view;
+pub mod watch;
 
 #[cfg(test)]
 mod sample;

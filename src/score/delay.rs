@@ -14,23 +14,12 @@
 //! activity's first byte, and nothing is held back.
 
 use super::periods::Marked;
-use super::truth::{meets, Truth};
+use super::truth::{meets, Carried, Truth};
 use crate::units::{nanos, Span, Timestamp};
 use std::time::Duration;
 
 /// How far from its grid a period may begin: a thousandth of a second, for clocks that are not quite even.
 const EVEN: i64 = 1_000_000;
-
-/// An activity that was held back, and what carried it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Carried {
-    /// Its device.
-    pub device: usize,
-    /// Which of the device's [activities](super::truth::Used::activities).
-    pub activity: usize,
-    /// The padded period, as [`Marked::span`] has it.
-    pub period: Span,
-}
 
 /// Finds what was held back, and marks the periods that carried it. Periods are ordered as [`mark`](super::periods::mark)
 /// orders them.

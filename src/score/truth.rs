@@ -1,6 +1,5 @@
 //! What guesses are held against: when devices were truly used, laid out for looking up.
 
-use super::delay::Carried;
 use crate::threat::Guess;
 use crate::trace::{disjoint, Trace};
 use crate::units::Span;
@@ -18,6 +17,17 @@ pub struct Used {
     pub busy: Vec<Span>,
     /// The traffic alone, without tolerance, disjoint: what a padded period must cover to be genuine.
     pub traffic: Vec<Span>,
+}
+
+/// An activity that was held back, and what carried it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Its device.
+    pub device: usize,
+    /// Which of the device's [activities](Used::activities).
+    pub activity: usize,
+    /// The padded period, from its begin to its last instant.
+    pub period: Span,
 }
 
 /// The truth of a trace.

@@ -330,11 +330,15 @@ impl Shaper {
 
     /// When to poll next if nothing is offered before; `None` where nothing will happen.
     pub fn wake(&self) -> Option<Timestamp> {
-        let own = [self.end, self.hold, self.decided];
-        let soonest = own.into_iter().flatten().min();
+        // Asked for with every packet: without a branch for each of them.
         let cell = self.next_cell().map(|(_, at)| at);
-        let all = [soonest, cell, self.begun.front().copied()];
-        all.into_iter().flatten().min()
+        let begun = self.begun.front().copied();
+        let all = [self.end, self.hold, self.decided, cell, begun];
+        let soonest = all.map(|at| at.map_or(i64::MAX, |at| at.0));
+        let soonest = soonest.into_iter().fold(i64::MAX, i64::min);
+        all.iter()
+            .any(Option::is_some)
+            .then_some(Timestamp(soonest))
     }
 
     /// A genuine packet whose last byte has gone in a cell, in the order they went.

@@ -155,6 +155,14 @@ impl Network {
         self.begin(&[], arguments)
     }
 
+    /// Any command of the program with these arguments, started.
+    pub fn other(&self, command: &str, arguments: &[&str]) -> Running {
+        let program = stp_audit(&[]).get_program().to_str().unwrap().to_owned();
+        let mut started = self.command(&program);
+        started.arg(command).args(arguments);
+        Running::of(started)
+    }
+
     /// The capture, once it records.
     pub fn capture(&self, arguments: &[&str]) -> Running {
         let quiet = arguments.contains(&"--quiet");

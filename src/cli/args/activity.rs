@@ -99,7 +99,8 @@ pub struct ActivityArgs {
     /// How the usual rate is measured: mean (and standard deviation) or robust (median and MAD)
     #[arg(long, default_value = "mean", value_name = "HOW")]
     pub baseline: BaselineKind,
-    /// A baseline for each stretch of this length [default: one for the whole capture]
+    /// A baseline for each stretch of this length [default: one for the whole capture]; live, one for the last stretch of this
+    /// length, which is all that is remembered [default: 24h]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = positive)]
     pub window: Option<Duration>,
 }

@@ -12,6 +12,7 @@ mod infer;
 mod output;
 mod record;
 mod score;
+mod scrub;
 mod sweep;
 mod values;
 
@@ -23,10 +24,11 @@ pub use defend::{DefendArgs, HomeArgs, RunArgs};
 pub use defense::DefenseArgs;
 pub use fingerprint::{CatalogArgs, FingerprintCommand};
 pub use gateway::{KeygenArgs, LoopbackArgs};
-pub use infer::InferArgs;
+pub use infer::{InferArgs, WatchArgs};
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
 pub use record::RecordArgs;
 pub use score::ScoreArgs;
+pub use scrub::ScrubArgs;
 pub use sweep::SweepArgs;
 pub use values::{AdversaryChoice, DefenseChoice, VantageChoice};
 

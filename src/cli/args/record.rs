@@ -1,5 +1,6 @@
 //! `capture`: what to record from where, until when, into what. The letters are dumpcap's, with dumpcap's meaning.
 
+use super::scrub::ScrubArgs;
 use crate::capture::{Form, Limits, WHOLE};
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ pub struct RecordArgs {
     #[arg(long, short = 'f', value_name = "BPF")]
     pub filter: Option<String>,
     /// Bytes of each packet to keep; 0 keeps all
-    #[arg(long, short = 's', value_name = "BYTES", default_value = "256", allow_negative_numbers = true, value_parser = snaplen)]
+    #[arg(long, short = 's', value_name = "BYTES", default_value = "256", default_value_if("headers_only", "true", "0"), allow_negative_numbers = true, value_parser = snaplen)]
     pub snapshot_length: u32,
     /// Hear only what is meant for this machine: no promiscuous mode
     #[arg(long, short = 'p')]
@@ -65,14 +66,18 @@ pub struct RecordArgs {
     /// Let the files' group read them; they are for their owner alone otherwise
     #[arg(short = 'g')]
     pub group_access: bool,
+    /// What of each packet is stored.
+    #[command(flatten)]
+    pub scrub: ScrubArgs,
     /// What to say in the file (pcapng)
     #[arg(long, value_name = "TEXT")]
     pub capture_comment: Option<String>,
-    /// User to become once interface and file are open [default: who called sudo]
+    /// User, by name or number, that root becomes once interface and file are open [default: who called sudo; else who owns
+    /// a ring's folder; else nobody]
     #[arg(short = 'Z', value_name = "USER")]
     pub user: Option<String>,
-    /// Keep all rights while recording
-    #[arg(long)]
+    /// Keep all rights while recording: otherwise nothing is left but to write where -w says
+    #[arg(long, conflicts_with = "user")]
     pub no_sandbox: bool,
 }
 
@@ -234,6 +239,15 @@ mod tests {
         let ring = args.ring().unwrap().unwrap();
         assert_eq!((ring.bytes, ring.files), (Some(100_000), Some(3)));
         assert_eq!(typed("").unwrap().snapshot_length, 256);
+        let anonymous = typed("--anonymize key").unwrap();
+        assert_eq!(anonymous.snapshot_length, 256);
+        assert!(!anonymous.scrub.headers_only);
+        // Names stand behind the first 256 bytes, too.
+        assert_eq!(typed("--headers-only").unwrap().snapshot_length, WHOLE);
+        assert_eq!(
+            typed("--headers-only -s 1500").unwrap().snapshot_length,
+            1_500
+        );
     }
 
     #[test]

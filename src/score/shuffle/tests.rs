@@ -105,8 +105,8 @@ fn run_lengths_tell_where_activities_alone_make_padding_go_on() {
     assert!(of.low < 1.0 && 1.0 < of.high, "{of:?}");
     // Nine in ten of the later ones.
     let of = long_runs(&runs(0.9));
-    // .91 of them, where causes dealt alike come to about 1 - (1 - .23)^2 = .41.
-    assert!(of.low > 1.9, "{of:?}");
+    // .9 of them and more, where causes dealt alike leave nearly half.
+    assert!(of.low > 1.4, "{of:?}");
 }
 
 #[test]

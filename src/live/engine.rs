@@ -1,0 +1,742 @@
+//! Frames and time in, events out.
+//!
+//! A bin is over [`GRACE`] after its end, as packets of several interfaces come a little out of order; then its bytes go to
+//! their devices, and each device that had any is judged. So a packet is told of at most a bin and the grace later. What
+//! comes for a bin that is over is added to it and judged with the next.
+//!
+//! Devices are told apart anew when a flow came that nobody clearly owns, once in a second at most, and the more seldom the more
+//! flows there are ([`Engine::patience`]); ten times as seldom for a name that was heard for the first time; else once a minute
+//! if any flow began. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
+
+use crate::activity::detect::detect_in;
+use crate::activity::online::Online;
+use crate::activity::parameters::{Parameters, ParametersError};
+use crate::activity::Activity;
+use crate::capture::Frame;
+use crate::device::catalog::Catalog;
+use crate::device::inventory::{drafts, take, Inventory};
+use crate::flow::home::{Home, Vantage};
+use crate::flow::key::End;
+use crate::flow::observer::{self, Observed, Observer};
+use crate::live::clock::{Clock, Told};
+use crate::live::event::{Ended, Event, Watching, What};
+use crate::live::pulse::Pulse;
+use crate::live::roster::{Owner, Roster, Slot, BINS};
+use crate::rate::{Cell, Grid, RateSeries};
+use crate::units::{nanos, Span, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long after its end a bin is over: buffers between the wire and us hold packets back about so long.
+pub const GRACE: Duration = Duration::from_millis(250);
+/// Active bins kept of all flows together, about four bytes each: rates are only needed to move with their flows.
+pub const FLOW_BINS: u64 = 4 << 20;
+/// How often in a window what is older is forgotten; it is kept so much longer at most.
+pub const SHIFTS: u32 = 24;
+/// Devices are told apart at most once in this time ...
+const HASTE: Duration = Duration::from_secs(1);
+/// ... and so much more for each flow: telling them apart takes some microseconds a flow, and is to take a hundredth of
+/// a processor at most.
+const HASTE_A_FLOW: Duration = Duration::from_millis(1);
+/// ... but once in this time whatever it takes, if anything is new.
+const ROUTINE: Duration = Duration::from_secs(60);
+/// What a new name may tell of a device is less urgent than whose a new flow is: so many times.
+const NO_HURRY: u32 = 10;
+
+/// How to watch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to remember of flows.
+    pub observer: observer::Settings,
+    /// Where the observer stands, where the user told it.
+    pub vantage: Option<Vantage>,
+    /// How activities are told from background. Their `window` is not looked at.
+    pub parameters: Parameters,
+    /// How far back the baseline reaches, and all memory.
+    pub window: Duration,
+    /// How long a device is watched before anything is claimed of it.
+    pub warm_up: Duration,
+}
+
+/// What the watch knows at its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Flows and names.
+    pub observed: Observed,
+    /// The home.
+    pub home: Home,
+    /// Devices, by the names they had; their rates reach back over the window.
+    pub inventory: Inventory,
+    /// What [`detect_in`] claims of the last window, a list a device: what `infer` would say of a capture of it.
+    pub activities: Vec<Vec<Activity>>,
+    /// The last window.
+    pub window: Span,
+}
+
+/// The watch.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    catalog: Catalog,
+    observer: Observer,
+    clock: Clock,
+    pulse: Pulse,
+    roster: Roster,
+    /// The last bin that is over.
+    closed: Option<i64>,
+    /// The first bin of the watch.
+    first: i64,
+    /// When devices were told apart last, how long that is enough for, and what was new then.
+    told_apart: Option<(Timestamp, Duration, u64, u64)>,
+    /// Flows came of which nobody knows whose they are.
+    astray: bool,
+    /// When was forgotten last.
+    shifted: Option<Timestamp>,
+    /// The latest packet whose time was believed.
+    latest: Option<Timestamp>,
+    doubted: u64,
+    uses: u64,
+    events: Vec<Event>,
+}
+
+impl Engine {
+    /// A watch that has seen nothing.
+    ///
+    /// # Errors
+    /// Parameters that make no sense.
+    pub fn new(mut settings: Settings, catalog: Catalog) -> Result<Self, ParametersError> {
+        settings.parameters.window = None;
+        settings.parameters.check(settings.observer.bin)?;
+        if settings.window < settings.observer.bin.saturating_mul(2) {
+            return Err(ParametersError::Window {
+                window: settings.window,
+                bin: settings.observer.bin,
+            });
+        }
+        settings.observer.bins = settings.observer.bins.min(FLOW_BINS);
+        Ok(Self {
+            observer: Observer::new(settings.observer.clone()),
+            settings,
+            catalog,
+            clock: Clock::default(),
+            pulse: Pulse::default(),
+            roster: Roster::default(),
+            closed: None,
+            first: 0,
+            told_apart: None,
+            astray: false,
+            shifted: None,
+            latest: None,
+            doubted: 0,
+            uses: 0,
+            events: Vec::new(),
+        })
+    }
+
+    /// What time it is by the packets.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.clock.now()
+    }
+
+    /// What happened since this was asked last, in order.
+    pub fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The devices, and the home.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The bins of the rates, and the last that is over; none before the first packet.
+    pub fn grid(&self) -> Option<(Grid, i64)> {
+        Some((self.observer.grid()?, self.closed?))
+    }
+
+    /// The watch in numbers, so far.
+    pub fn counts(&self) -> Ended {
+        Ended {
+            packets: self.observer.read(),
+            devices: self.roster.members().count() as u64,
+            activities: self.uses,
+            doubted_packets: self.doubted,
+            crowded_bytes: self.pulse.crowded,
+            crowded_devices: self.roster.crowded,
+        }
+    }
+
+    /// Watches one frame.
+    pub fn watch(&mut self, frame: &Frame<'_>) {
+        let sight = self.observer.see(frame);
+        match self.clock.hear(frame.at) {
+            Told::Now(now) => {
+                self.latest = self.latest.max(Some(frame.at));
+                self.begin(now);
+                // Those before it are over; it may be the first of its bin.
+                self.advance(now);
+                if let Some(sight) = sight {
+                    self.pulse.add(sight);
+                }
+            }
+            Told::Doubted => self.doubted += 1,
+            Told::SetBack(now) => self.set_back(now),
+        }
+    }
+
+    /// It has become this late while no packet came.
+    pub fn tick(&mut self, now: Timestamp) {
+        if let Some(now) = self.clock.wait(now) {
+            self.advance(now);
+        }
+    }
+
+    fn grid_or_none(&self) -> Option<Grid> {
+        self.observer.grid()
+    }
+
+    /// The first packet.
+    fn begin(&mut self, now: Timestamp) {
+        let (None, Some(grid)) = (self.closed, self.grid_or_none()) else {
+            return;
+        };
+        self.first = grid.index(now);
+        self.closed = Some(self.first.saturating_sub(1));
+        self.shifted = Some(now);
+        let told = &self.settings;
+        let watching = Watching {
+            version: env!("CARGO_PKG_VERSION"),
+            bin_s: told.observer.bin.as_secs_f64(),
+            sigma: told.parameters.sigma,
+            merge_s: told.parameters.merge.as_secs_f64(),
+            window_s: told.window.as_secs_f64(),
+            warm_up_s: told.warm_up.as_secs_f64(),
+        };
+        self.say(now, What::Watching(watching));
+    }
+
+    fn say(&mut self, at: Timestamp, what: What) {
+        if matches!(what, What::ActivityStarted(_)) {
+            self.uses += 1;
+        }
+        self.events.push(Event::new(at, what));
+    }
+
+    /// The clock was set back: what is remembered by time is of a time that is still to come.
+    fn set_back(&mut self, now: Timestamp) {
+        let Some(grid) = self.grid_or_none() else {
+            return;
+        };
+        let was = self
+            .closed
+            .map_or(now, |closed| grid.start(closed.saturating_add(1)));
+        while self.pulse.take().is_some() {}
+        self.first = grid.index(now);
+        self.closed = Some(self.first.saturating_sub(1));
+        self.shifted = Some(now);
+        self.latest = Some(now);
+        self.told_apart = None;
+        let fresh = self.window();
+        let mut said = Vec::new();
+        for (_, member) in self.roster.members_mut() {
+            for finding in member.window.end() {
+                said.push(member.tell(finding));
+            }
+            if let Some(fresh) = &fresh {
+                member.window = fresh(false);
+            }
+        }
+        for what in said {
+            self.say(was, what);
+        }
+        self.say(now, What::ClockSetBack { was });
+    }
+
+    /// How a device's window begins; one that was here before needs no watching before the first claim.
+    fn window(&self) -> Option<impl Fn(bool) -> Online> {
+        let grid = self.grid_or_none()?;
+        let bins = |span: Duration| nanos(span) / nanos(grid.bin()).max(1);
+        let (length, warm_up) = (bins(self.settings.window), bins(self.settings.warm_up));
+        let (parameters, first) = (self.settings.parameters.clone(), self.first);
+        Some(move |back| {
+            let warm_up = if back { 0 } else { warm_up };
+            Online::new(&parameters, grid, length, warm_up, first)
+        })
+    }
+
+    /// Time goes on: bins are over, devices are told apart, what is old is forgotten.
+    fn advance(&mut self, now: Timestamp) {
+        let (Some(grid), Some(closed)) = (self.grid_or_none(), self.closed) else {
+            return;
+        };
+        // The last bin that ends at or before now, less the grace.
+        let over = grid.index(now - GRACE).saturating_sub(1);
+        if over <= closed {
+            return;
+        }
+        while let Some(bin) = self.pulse.first().filter(|bin| *bin <= over) {
+            if self.closed.is_none_or(|closed| closed < bin) {
+                self.pass(now, bin);
+            }
+            self.close(now, bin);
+        }
+        self.pass(now, over);
+        self.roster.bound(BINS);
+        self.shift(now);
+        if self.is_due(now) {
+            self.tell_apart(now);
+        }
+    }
+
+    /// No more of bin `bin` is to come.
+    fn pass(&mut self, now: Timestamp, bin: i64) {
+        self.closed = Some(bin);
+        let mut said = Vec::new();
+        for (_, member) in self.roster.members_mut() {
+            for finding in member.window.pass(bin) {
+                said.push(member.tell(finding));
+            }
+        }
+        for what in said {
+            self.say(now, what);
+        }
+    }
+
+    /// Gives a bin's bytes to their devices, and judges these.
+    fn close(&mut self, now: Timestamp, bin: i64) {
+        let Some((_, beats)) = self.pulse.take() else {
+            return;
+        };
+        let owners: Vec<Option<Owner>> = beats
+            .iter()
+            .map(|beat| self.owner(beat.flow, beat.index))
+            .collect();
+        let mut cells: BTreeMap<Slot, Cell> = BTreeMap::new();
+        for (beat, owner) in beats.iter().zip(owners) {
+            let Some(owner) = owner else {
+                // Its bytes are in its own rates, and come with it once it is known whose it is.
+                self.astray = true;
+                continue;
+            };
+            for (slot, end) in owner.into_iter().flatten() {
+                let (up, down) = beat.from(end);
+                let cell = cells.entry(slot).or_insert(Cell {
+                    index: bin,
+                    up: 0,
+                    down: 0,
+                });
+                cell.up = cell.up.saturating_add(up);
+                cell.down = cell.down.saturating_add(down);
+            }
+        }
+        let mut said = Vec::new();
+        for (slot, cell) in cells {
+            let Some(member) = self.roster.member(slot) else {
+                continue;
+            };
+            if cell.index >= member.beat.0 {
+                member.beat = (cell.index, cell.up, cell.down);
+            }
+            member.window.add(cell);
+            for finding in member.window.judge(bin) {
+                said.push(member.tell(finding));
+            }
+        }
+        for what in said {
+            self.say(now, what);
+        }
+    }
+
+    fn owner(&mut self, flow: u64, index: usize) -> Option<Owner> {
+        if let Some(owner) = self.roster.owner(flow) {
+            return Some(owner);
+        }
+        let (key, flow) = self.observer.at(index, flow)?;
+        self.roster.place(key, flow)
+    }
+
+    /// Forgets what is older than the window.
+    fn shift(&mut self, now: Timestamp) {
+        let often = self.settings.window / SHIFTS;
+        if self.shifted.is_some_and(|last| now.since(last) < often) {
+            return;
+        }
+        self.shifted = Some(now);
+        self.observer.retire(now - self.settings.window);
+        self.astray = true;
+    }
+
+    /// Whether devices are to be told apart.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let Some((last, patience, news, names)) = self.told_apart else {
+            return true;
+        };
+        let since = now.since(last);
+        (self.astray && since >= patience)
+            || (self.observer.names_news() != names && since >= patience * NO_HURRY)
+            || (self.observer.news() != news && since >= ROUTINE)
+    }
+
+    /// How long an inventory of so many flows is to be enough for.
+    fn patience(flows: usize) -> Duration {
+        let a_flow = HASTE_A_FLOW.saturating_mul(u32::try_from(flows).unwrap_or(u32::MAX));
+        (HASTE + a_flow).min(ROUTINE)
+    }
+
+    /// Tells the devices apart anew, and moves the rates of flows that changed hands.
+    fn tell_apart(&mut self, now: Timestamp) {
+        let (Some(grid), Some(closed), Some(begin)) =
+            (self.grid_or_none(), self.closed, self.window())
+        else {
+            return;
+        };
+        self.astray = false;
+        let (news, names) = (self.observer.news(), self.observer.names_news());
+        let peek = self.observer.peek();
+        let sights = peek.sights();
+        let home = Home::find(
+            sights.flows,
+            self.settings.vantage,
+            &self.settings.observer.home,
+        );
+        let drafts = drafts(sights, &home, &self.catalog);
+        let taken = self.roster.take(drafts, sights.flows, home, |back| {
+            let mut window = begin(back);
+            window.pass(closed);
+            window
+        });
+        let flows = sights.flows;
+        self.told_apart = Some((now, Self::patience(flows.len()), news, names));
+
+        let mut late: BTreeMap<Slot, Vec<Cell>> = BTreeMap::new();
+        for (slot, place, end) in &taken.joined {
+            if taken.shaken.contains(slot) {
+                continue;
+            }
+            let Some((key, flow)) = flows.get(*place) else {
+                continue;
+            };
+            let cells = self.observer.cells(key, flow.folded > 0);
+            let turned = cells.into_iter().flat_map(|cells| cells.iter());
+            let turned = turned
+                .map(|cell| turn(cell, *end))
+                .filter(|cell| cell.index <= closed);
+            late.entry(*slot).or_default().extend(turned);
+        }
+        let mut of_shaken: BTreeMap<Slot, Vec<(usize, End)>> = BTreeMap::new();
+        for (place, (_, flow)) in flows.iter().enumerate() {
+            let owner = self.roster.owner(flow.serial).unwrap_or_default();
+            for (slot, end) in owner.into_iter().flatten() {
+                if taken.shaken.contains(&slot) {
+                    of_shaken.entry(slot).or_default().push((place, end));
+                }
+            }
+        }
+        for slot in &taken.shaken {
+            let own = of_shaken.remove(slot).unwrap_or_default();
+            let cells = own.iter().filter_map(|(place, end)| {
+                let (key, flow) = flows.get(*place)?;
+                let cells = self.observer.cells(key, flow.folded > 0)?;
+                Some((cells, *end == End::B))
+            });
+            let whole = RateSeries::sum(grid, cells);
+            if let Some(member) = self.roster.member(*slot) {
+                member
+                    .window
+                    .replace(whole.cells().filter(|cell| cell.index <= closed));
+            }
+        }
+        for what in taken.said {
+            self.say(now, what);
+        }
+        self.come_late(now, closed, late);
+    }
+
+    /// Adds bins of flows whose owner was not known in time, and judges those that still are news.
+    fn come_late(&mut self, now: Timestamp, closed: i64, late: BTreeMap<Slot, Vec<Cell>>) {
+        let mut said = Vec::new();
+        let bin = nanos(self.settings.observer.bin).max(1);
+        let fresh = closed.saturating_sub(nanos(self.settings.parameters.merge) / bin);
+        for (slot, mut cells) in late {
+            let Some(member) = self.roster.member(slot) else {
+                continue;
+            };
+            cells.sort_unstable_by_key(|cell| cell.index);
+            for cell in &cells {
+                member.window.add(*cell);
+            }
+            let mut bins: Vec<i64> = cells.iter().map(|cell| cell.index).collect();
+            bins.dedup();
+            for bin in bins.into_iter().filter(|bin| *bin > fresh) {
+                for finding in member.window.judge(bin) {
+                    said.push(member.tell(finding));
+                }
+            }
+        }
+        for what in said {
+            self.say(now, what);
+        }
+    }
+
+    /// Ends what is going on, and tells the last events: see [`Self::events`], then [`Self::finish`].
+    pub fn end(&mut self) {
+        let Some(now) = self.now() else { return };
+        // What came is over, however little of it.
+        let last = self
+            .observer
+            .grid()
+            .map(|grid| grid.span(0, grid.index(now)).end);
+        self.advance(last.unwrap_or(now) + GRACE);
+        let mut said = Vec::new();
+        for (_, member) in self.roster.members_mut() {
+            for finding in member.window.end() {
+                said.push(member.tell(finding));
+            }
+        }
+        for what in said {
+            self.say(now, what);
+        }
+        let ended = self.counts();
+        self.say(now, What::Ended(ended));
+    }
+
+    /// What the watch knows, once it is over.
+    pub fn finish(self) -> Finished {
+        let mut observed = self.observer.finish();
+        let (vantage, prefixes) = (self.settings.vantage, &self.settings.observer.home);
+        let home = Home::find(&observed.flows, vantage, prefixes);
+        let serials: Vec<u64> = observed.flows.iter().map(|(_, flow)| flow.serial).collect();
+        let mut inventory = take(&mut observed, &home, &self.catalog);
+        rename(&mut inventory, &serials, &self.roster);
+        let whole = observed.window.unwrap_or(Span::at(Timestamp(0)));
+        let end = self.latest.unwrap_or(whole.end);
+        let window = Span::new(whole.start.max(end - self.settings.window), end);
+        let activities = inventory.devices.iter().map(|device| {
+            let cells: Vec<Cell> = device.series.cells().collect();
+            let found = detect_in(&cells, observed.grid, window, &self.settings.parameters);
+            found.map(|found| found.activities).unwrap_or_default()
+        });
+        let activities = activities.collect();
+        Finished {
+            observed,
+            home,
+            inventory,
+            activities,
+            window,
+        }
+    }
+}
+
+/// A flow's bin as its device's: up is what the device sent.
+fn turn(cell: Cell, local: End) -> Cell {
+    match local {
+        End::A => cell,
+        End::B => Cell {
+            up: cell.down,
+            down: cell.up,
+            ..cell
+        },
+    }
+}
+
+/// Gives devices of the last inventory the names they had.
+fn rename(inventory: &mut Inventory, serials: &[u64], roster: &Roster) {
+    let names: BTreeMap<Slot, &str> = roster
+        .members()
+        .map(|(slot, member)| (slot, member.id.as_str()))
+        .collect();
+    let mut votes: BTreeMap<(usize, Slot), u64> = BTreeMap::new();
+    for (owner, serial) in inventory.owners.iter().zip(serials) {
+        let known = roster.owner(*serial).unwrap_or_default();
+        let known = known
+            .into_iter()
+            .flatten()
+            .find(|(_, end)| *end == owner.local);
+        if let (Some(device), Some((slot, _))) = (owner.device, known) {
+            *votes.entry((device, slot)).or_default() += 1;
+        }
+    }
+    let mut ranked: Vec<_> = votes.into_iter().collect();
+    ranked.sort_by_key(|(pair, votes)| (std::cmp::Reverse(*votes), *pair));
+    let (mut named, mut used) = (
+        std::collections::BTreeSet::new(),
+        std::collections::BTreeSet::new(),
+    );
+    let mut given: Vec<Option<String>> = vec![None; inventory.devices.len()];
+    for ((device, slot), _) in ranked {
+        if !named.contains(&device) && !used.contains(&slot) {
+            named.insert(device);
+            used.insert(slot);
+            if let (Some(place), Some(name)) = (given.get_mut(device), names.get(&slot)) {
+                *place = Some((*name).to_owned());
+            }
+        }
+    }
+    let taken: std::collections::BTreeSet<String> = given.iter().flatten().cloned().collect();
+    for (device, name) in inventory.devices.iter_mut().zip(given) {
+        match name {
+            Some(name) => device.id = name,
+            // Whose name another bears is told from it.
+            None if taken.contains(&device.id) => device.id = format!("{}-new", device.id),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::LinkType;
+
+    fn engine() -> Engine {
+        let settings = Settings {
+            observer: observer::Settings::default(),
+            vantage: None,
+            parameters: Parameters {
+                merge: Duration::from_secs(3),
+                ..Parameters::default()
+            },
+            window: Duration::from_secs(3600),
+            warm_up: Duration::ZERO,
+        };
+        Engine::new(settings, Catalog::embedded().unwrap()).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::new(1_000_000 + second, 500_000_000)
+    }
+
+    /// A packet of so many bytes that a device sends to its server.
+    fn packet(engine: &mut Engine, second: i64, device: u8, length: u16) {
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, device, 8, 0, 0x45, 0];
+        frame.extend(length.to_be_bytes());
+        frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 192, 168, 1, device]);
+        frame.extend([
+            198, 51, 100, device, 0x80, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 1,
+        ]);
+        frame.extend([0x50, 0x10, 0x20, 0, 0, 0, 0, 0]);
+        engine.watch(&Frame {
+            at: at(second),
+            link: LinkType::ETHERNET,
+            wire_len: 14 + u32::from(length),
+            data: &frame,
+            interface: 0,
+        });
+    }
+
+    /// What was said, with when, in seconds.
+    fn said(engine: &mut Engine) -> Vec<(f64, String)> {
+        let events = engine.events().into_iter();
+        events
+            .map(|event| {
+                let what = match event.what {
+                    What::Watching(_) => "watching".to_owned(),
+                    What::DeviceFound(is) => format!("found {}", is.device),
+                    What::DeviceChanged { was, is } => format!("{was} is {}", is.device),
+                    What::DeviceGone { device, into } => format!("gone {device} into {into:?}"),
+                    What::ActivityStarted(one) => format!("{} began", one.device),
+                    What::ActivityEnded(one) => format!("{} ended", one.device),
+                    What::ClockSetBack { .. } => "set back".to_owned(),
+                    What::Ended(_) => "ended".to_owned(),
+                };
+                (event.at.as_secs_f64() - 1_000_000.0, what)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_second_is_judged_once_it_is_over_and_the_grace_has_passed() {
+        let mut engine = engine();
+        for second in 0..60 {
+            packet(&mut engine, second, 7, 60);
+        }
+        assert_eq!(
+            said(&mut engine),
+            [
+                (0.5, "watching".to_owned()),
+                (1.5, "found unknown-1".to_owned())
+            ]
+        );
+        packet(&mut engine, 60, 7, 1_400);
+        engine.tick(at(60) + Duration::from_millis(700));
+        assert_eq!(said(&mut engine), []);
+        engine.tick(at(60) + Duration::from_millis(750));
+        assert_eq!(said(&mut engine), [(61.25, "unknown-1 began".to_owned())]);
+        // Nothing comes any more, and that is how the end is known: four seconds without.
+        engine.tick(at(64));
+        assert_eq!(said(&mut engine), []);
+        engine.tick(at(65));
+        assert_eq!(said(&mut engine), [(65.5, "unknown-1 ended".to_owned())]);
+        let counts = engine.counts();
+        assert_eq!(
+            (counts.packets, counts.devices, counts.activities),
+            (61, 1, 1)
+        );
+        let finished = engine.finish();
+        assert_eq!(finished.inventory.devices[0].id, "unknown-1");
+        assert_eq!(finished.activities[0].len(), 1);
+    }
+
+    #[test]
+    fn a_new_flow_of_a_known_device_is_its_own_at_once() {
+        let mut engine = engine();
+        for second in 0..60 {
+            packet(&mut engine, second, 7, 60);
+            packet(&mut engine, second, 8, 60);
+        }
+        assert_eq!(said(&mut engine).len(), 3);
+        let bytes = |engine: &Engine| -> Vec<(u64, u64)> {
+            let members = engine.roster().members();
+            members.map(|(_, member)| member.window.bytes()).collect()
+        };
+        engine.tick(at(62));
+        assert_eq!(bytes(&engine), [(3600, 0), (3600, 0)]);
+    }
+
+    #[test]
+    fn one_packet_from_far_off_ages_nothing_and_a_clock_that_is_set_back_begins_anew() {
+        let mut engine = engine();
+        for second in 0..60 {
+            packet(&mut engine, second, 7, 60);
+        }
+        said(&mut engine);
+        packet(&mut engine, 3_000_000_000, 7, 60);
+        packet(&mut engine, 60, 7, 60);
+        engine.tick(at(62));
+        assert_eq!(said(&mut engine), []);
+        assert_eq!(
+            (engine.now(), engine.counts().doubted_packets),
+            (Some(at(62)), 1)
+        );
+        for second in 0..10 {
+            packet(&mut engine, second - 90_000, 7, 60);
+        }
+        assert_eq!(said(&mut engine)[0].1, "set back");
+        assert_eq!(engine.now(), Some(at(9 - 90_000)));
+    }
+
+    #[test]
+    fn who_is_silent_for_a_window_is_gone_and_bears_its_name_when_back() {
+        let mut engine = engine();
+        packet(&mut engine, 0, 7, 60);
+        for second in 0..8_000 {
+            packet(&mut engine, second, 8, 60);
+        }
+        let first = said(&mut engine);
+        let gone: Vec<_> = first
+            .iter()
+            .filter(|(_, what)| what.contains("gone"))
+            .collect();
+        assert_eq!(gone.len(), 1, "{first:?}");
+        assert_eq!(gone[0].1, "gone unknown-1 into None");
+        // Within a window and a twenty-fourth of it.
+        assert!((3600.0..3900.0).contains(&gone[0].0), "{gone:?}");
+        for second in 8_000..8_010 {
+            packet(&mut engine, second, 7, 60);
+        }
+        let told = said(&mut engine);
+        assert!(
+            told.iter().any(|(_, what)| what == "found unknown-1"),
+            "{told:?}"
+        );
+    }
+}
