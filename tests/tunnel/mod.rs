@@ -86,7 +86,7 @@ pub fn plan(setup: &Setup, origin: Timestamp) -> Plan {
     }
 }
 
-fn identity(near: bool, setup: &Setup, life: u64) -> Identity {
+pub fn identity(near: bool, setup: &Setup, life: u64) -> Identity {
     let pairs = [1, 2].map(|seed| Pair::generate(&mut seeded(seed)).unwrap());
     let [near_pair, far_pair] = pairs;
     let (own, peer) = if near {
@@ -174,6 +174,9 @@ pub fn packet(number: usize, bytes: u32) -> Vec<u8> {
     packet
 }
 
+/// A datagram on its way: when it arrives, its place among those, at which end, what.
+type Flight = (Timestamp, u64, usize, Vec<u8>);
+
 /// Both ends and the relay between.
 pub struct Tunnel {
     pub ends: [Option<Endpoint>; 2],
@@ -185,19 +188,23 @@ pub struct Tunnel {
     pub refused: usize,
     /// While an end sleeps it neither hears nor sends.
     pub asleep: [bool; 2],
-    flights: BinaryHeap<Reverse<(Timestamp, u64, usize, Vec<u8>)>>,
+    flights: BinaryHeap<Reverse<Flight>>,
     count: u64,
     number: usize,
 }
 
 impl Tunnel {
     pub fn new(setup: &Setup) -> Self {
+        let near = leader(setup, at(0.0), 0);
+        let far = follower(setup, at(0.0), 0);
+        Self::of(near, far, Relay::new(setup.faults, seeded(setup.seed + 77)))
+    }
+
+    /// Between any two ends.
+    pub fn of(near: Endpoint, far: Endpoint, relay: Relay) -> Self {
         Self {
-            ends: [
-                Some(leader(setup, at(0.0), 0)),
-                Some(follower(setup, at(0.0), 0)),
-            ],
-            relay: Relay::new(setup.faults, seeded(setup.seed + 77)),
+            ends: [Some(near), Some(far)],
+            relay,
             sent: Vec::new(),
             out: Vec::new(),
             refused: 0,
@@ -223,7 +230,7 @@ impl Tunnel {
             let Some(now) = wakes.chain(flight).chain(next).min() else {
                 return;
             };
-            let now = now.max(self.sent.last().map_or(at(0.0), |sent| sent.0));
+            let now = now.max(self.sent.last().map_or(Timestamp(i64::MIN), |sent| sent.0));
             if now > until {
                 return;
             }
