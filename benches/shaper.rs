@@ -137,8 +137,8 @@ fn pacing(seconds: u64) {
 }
 
 fn gaps(seconds: u64) {
-    // A cell a millisecond each way; 300 packets in every other second.
-    let arrivals: Vec<Arrival> = (0..seconds)
+    // A cell a millisecond each way; 300 packets in every other second, once there are keys.
+    let arrivals: Vec<Arrival> = (2..seconds)
         .step_by(2)
         .flat_map(|second| (0..300).map(move |n| second as i64 * 1_000_000_000 + n * 3_300_000))
         .map(|after| Arrival {
