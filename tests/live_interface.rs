@@ -59,7 +59,8 @@ fn a_use_is_told_within_two_seconds_of_its_packets() {
     println!("told {took:?} after the first packet was to be sent");
     assert!(took < Duration::from_secs(2), "{took:?}");
     let peak = started["peak_bytes_per_s"].as_f64().unwrap();
-    assert!(peak <= 20.0 * 1_028.0 && peak >= 1_028.0, "{peak}");
+    // Without ARP both ends bear one hardware address here: one device, which sends and receives each packet.
+    assert!((1_028.0..=2.0 * 20.0 * 1_028.0).contains(&peak), "{peak}");
     // Nobody speaks any more, and so the end is known.
     event(&mut lines, "activity_ended");
     watch.signal("INT");

@@ -12,7 +12,7 @@ use stp_audit::capture::{LinkType, Writer};
 use stp_audit::units::Timestamp;
 use weeks::{Home, WEEK};
 
-/// How much it may grow from the first week to the fourth: allocators and hash tables breathe.
+/// How much it may grow from the second week, when all tables are full, to the fourth: allocators and hash tables breathe.
 const GROWTH: u64 = 3 << 20;
 /// Devices: few, as it is a test and no measurement (`benches/weeks.sh`).
 const DEVICES: u8 = 4;
@@ -85,7 +85,7 @@ fn a_flood_of_made_up_hosts_flows_and_names_keeps_the_bounds() {
 }
 
 #[test]
-fn the_fourth_week_takes_no_more_than_the_first() {
+fn the_fourth_week_takes_no_more_than_the_second() {
     let mut child = watch(&["--window", "6h", "--max-flows", "1000"]);
     if resident(child.id()).is_none() {
         println!("skipped: no /proc to see the memory in");
@@ -103,7 +103,7 @@ fn the_fourth_week_takes_no_more_than_the_first() {
     home.end().unwrap();
     assert!(child.wait().unwrap().success());
     println!("after each week: {sizes:?}");
-    assert!(sizes[3] <= sizes[0] + GROWTH, "{sizes:?}");
+    assert!(sizes[3] <= sizes[1] + GROWTH, "{sizes:?}");
     assert!(sizes.iter().all(|size| *size < IN_ALL), "{sizes:?}");
     let _ = std::io::stdout().flush();
 }

@@ -15,7 +15,6 @@
 
 use super::settings::Settings;
 use super::wire::{half_open, Watched, Watcher, Wire};
-use crate::rate::Cell;
 use crate::threat::{Adversary, Guess, Knowledge, KnownDevice, Observation, Signature, GAP_S};
 use std::sync::Arc;
 
@@ -328,8 +327,8 @@ struct Burst {
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
     let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
-    let up = usual(cells, |cell| cell.up, bins);
-    let down = usual(cells, |cell| cell.down, bins);
+    let up = usual(cells.iter().map(|cell| cell.up), bins);
+    let down = usual(cells.iter().map(|cell| cell.down), bins);
     let mut bursts: Vec<Burst> = Vec::new();
     for cell in cells {
         if cell.up as f64 <= up && cell.down as f64 <= down {
@@ -358,53 +357,49 @@ fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
 
 /// What a bin must exceed: median and three standard deviations by the median deviation, of these bins and as many silent
 /// ones as make up `bins`.
-fn usual(cells: &[Cell], bytes: impl Fn(&Cell) -> u64, bins: usize) -> f64 {
-    let heard = cells.iter().filter(|cell| bytes(cell) > 0).count();
-    let silent = bins.saturating_sub(heard);
+fn usual(bytes: impl Iterator<Item = u64>, bins: usize) -> f64 {
+    let active: Vec<u64> = bytes.filter(|&bytes| bytes > 0).collect();
+    let silent = bins.saturating_sub(active.len());
     let middle = bins.saturating_sub(1) / 2;
     let Some(rank) = middle.checked_sub(silent) else {
         return 0.0;
     };
-    let active = |cell: &Cell| Some(bytes(cell)).filter(|&bytes| bytes > 0);
-    let middle_rate = ranked(cells, active, (0, 0), rank);
+    let middle_rate = ranked(&active, |bytes| bytes, (0, 0), rank);
     // Silent bins are as far from the median as it is from nothing: farther than half of all.
-    let far = |cell: &Cell| active(cell).map(|bytes| bytes.abs_diff(middle_rate));
-    let silent = silent.min(heard);
-    let last = heard.saturating_add(silent).saturating_sub(1);
-    let deviation = ranked(cells, far, (middle_rate, silent), middle.min(last));
+    let far = |bytes: u64| bytes.abs_diff(middle_rate);
+    let silent = silent.min(active.len());
+    let last = active.len().saturating_add(silent).saturating_sub(1);
+    let deviation = ranked(&active, far, (middle_rate, silent), middle.min(last));
     middle_rate as f64 + SIGMA * MAD_TO_SIGMA * deviation as f64
 }
 
 /// Values looked at first.
 const SAMPLED: usize = 4000;
 
-/// Of the values of cells, and one more value that is there so many times, that of a rank, from 0 for the smallest; 0 where
+/// Of what `of` makes of values, and one more that is there so many times, that of a rank, from 0 for the smallest; 0 where
 /// there are not so many.
 ///
 /// A sample tells about where it lies, so that only a twentieth of all need be copied and put in order (R. W. Floyd, R. L.
 /// Rivest, CACM 18(3), 1975); where the sample is wrong, all are.
-fn ranked(
-    cells: &[Cell],
-    value: impl Fn(&Cell) -> Option<u64>,
-    more: (u64, usize),
-    rank: usize,
-) -> u64 {
-    let sampled = cells.iter().step_by(cells.len() / SAMPLED + 1);
-    let mut sample: Vec<u64> = sampled.filter_map(&value).collect();
-    let times = more.1 / (cells.len() / SAMPLED + 1);
-    sample.extend(std::iter::repeat_n(more.0, times));
+fn ranked(values: &[u64], of: impl Fn(u64) -> u64, more: (u64, usize), rank: usize) -> u64 {
+    let step = values.len() / SAMPLED + 1;
+    let mut sample: Vec<u64> = values
+        .iter()
+        .step_by(step)
+        .map(|&value| of(value))
+        .collect();
+    sample.extend(std::iter::repeat_n(more.0, more.1 / step));
     sample.sort_unstable();
-    let about = rank / (cells.len() / SAMPLED + 1);
-    let around = sample.len() / 40;
+    let (about, around) = (rank / step, sample.len() / 40);
     let low = about.checked_sub(around);
     let low = low.and_then(|low| sample.get(low)).map_or(0, |&low| low);
     let high = sample.get(about.saturating_add(around));
     let high = high.map_or(u64::MAX, |&high| high);
     for (low, high) in [(low, high), (0, u64::MAX)] {
         let mut below = 0usize;
-        let mut within = Vec::with_capacity(cells.len() / 8);
-        let values = cells.iter().filter_map(&value);
-        for value in values.chain(std::iter::repeat_n(more.0, more.1)) {
+        let mut within = Vec::with_capacity(values.len() / 8);
+        let all = values.iter().map(|&value| of(value));
+        for value in all.chain(std::iter::repeat_n(more.0, more.1)) {
             below += usize::from(value < low);
             if (low..=high).contains(&value) {
                 within.push(value);
@@ -423,11 +418,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cells(bytes: &[u64]) -> Vec<Cell> {
-        let cell = |(&up, index)| Cell { index, up, down: 1 };
-        bytes.iter().zip(0..).map(cell).collect()
-    }
-
     proptest! {
         /// A value by its rank is that of the sorted list, however little the sample tells.
         #[test]
@@ -437,12 +427,11 @@ mod tests {
         ) {
             let mut bytes = bytes;
             if swapped { bytes.sort_unstable(); }
-            let mut all: Vec<u64> = bytes.iter().copied().filter(|&b| b > 0).collect();
+            let mut all: Vec<u64> = bytes.iter().map(|&b| b.abs_diff(7)).collect();
             all.extend(std::iter::repeat_n(more.0, more.1));
             all.sort_unstable();
             let rank = (share * all.len() as f64) as usize;
-            let value = |cell: &Cell| Some(cell.up).filter(|&up| up > 0);
-            let found = ranked(&cells(&bytes), value, more, rank);
+            let found = ranked(&bytes, |b| b.abs_diff(7), more, rank);
             prop_assert_eq!(found, all.get(rank).copied().unwrap_or(0));
         }
     }
@@ -450,7 +439,7 @@ mod tests {
     #[test]
     fn the_usual_is_the_median_and_its_deviation() {
         // Five bins, three silent: the median is silence.
-        let usual = |bytes: &[u64], bins| super::usual(&cells(bytes), |cell| cell.up, bins);
+        let usual = |bytes: &[u64], bins| super::usual(bytes.iter().copied(), bins);
         assert_eq!(usual(&[7, 9], 5), 0.0);
         // 0 4 5 6 100: median 5; deviations 0 1 1 5 95, median 1.
         assert_eq!(usual(&[4, 5, 6, 100], 5), 5.0 + 3.0 * 1.4826);

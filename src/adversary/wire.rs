@@ -76,6 +76,13 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
     let whose = whose(seen, knowledge);
     let mut filling: Vec<Filling> = Vec::new();
     filling.resize_with(knowledge.devices.len().saturating_add(1), Filling::default);
+    if let ([tunnel, ..], true) = (&mut filling[..], whose.iter().all(Option::is_none)) {
+        // All in one, as in a tunnel: room at once, as far as it is sure to be used.
+        let bins = bins_of_trains(seen, grid.bin()).min(BINS_AT_MOST);
+        let window = grid.index(seen.window.end).max(0).unsigned_abs();
+        let room = bins.min(window.saturating_add(1));
+        tunnel.cells.reserve(usize::try_from(room).unwrap_or(0));
+    }
     for sighting in &seen.sightings {
         let device = whose.get(sighting.flow as usize).copied().flatten();
         let place = device.map_or(0, |device| device.saturating_add(1));
@@ -96,23 +103,25 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
 
 /// The length of a bin: `bin`, doubled until trains fill no more than [`BINS_AT_MOST`].
 fn affordable(seen: &Observation, mut bin: Duration) -> Duration {
-    let trains = seen.sightings.iter().filter(|train| train.count > 1);
-    let filled = |bin: Duration| {
-        let bin = nanos(bin).max(1).unsigned_abs();
-        let of = |train: &Sighting| {
-            let length = train.end().0.abs_diff(train.at.0);
-            u64::from(train.count).min(length / bin)
-        };
-        trains.clone().map(of).fold(0u64, u64::saturating_add)
-    };
     // No train is longer than time is: 64 doublings end it, and so many trains do not fit into memory.
     for _ in 0..64 {
-        if filled(bin) <= BINS_AT_MOST {
+        if bins_of_trains(seen, bin) <= BINS_AT_MOST {
             break;
         }
         bin = bin.saturating_mul(2);
     }
     bin
+}
+
+/// How many bins trains fill, each counted by itself and without its last.
+fn bins_of_trains(seen: &Observation, bin: Duration) -> u64 {
+    let bin = nanos(bin).max(1).unsigned_abs();
+    let of = |train: &Sighting| {
+        let length = train.end().0.abs_diff(train.at.0);
+        u64::from(train.count).min(length / bin)
+    };
+    let trains = seen.sightings.iter().filter(|train| train.count > 1);
+    trains.map(of).fold(0u64, u64::saturating_add)
 }
 
 /// The device of each flow, where its far end tells.

@@ -20,7 +20,7 @@ use crate::threat::{
     Cost, Defense, Observation, SeenFlow, ShapedTrace, Shaping, Sighting, Vantage,
 };
 use crate::trace::Trace;
-use crate::units::{Direction, Rate, Timestamp, NANOS};
+use crate::units::{Direction, Rate, Span, Timestamp, NANOS};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{json, Value};
@@ -148,6 +148,22 @@ fn busiest_seconds(trace: &Trace) -> [f64; 2] {
     most.map(|bytes| bytes as f64)
 }
 
+/// A genuine packet of one direction: when it comes, and its bytes.
+type Offered = (Timestamp, u32);
+
+/// The packets of a trace, up and down, and their bytes.
+fn offered(trace: &Trace) -> ([Vec<Offered>; 2], u64) {
+    let mut ways = [(); 2].map(|()| Vec::with_capacity(trace.packets.len()));
+    let mut bytes = 0;
+    for packet in &trace.packets {
+        bytes += u64::from(packet.bytes);
+        if let Some(of) = ways.get_mut(way(packet.direction)) {
+            of.push((packet.at, packet.bytes));
+        }
+    }
+    (ways, bytes)
+}
+
 /// What one direction comes to.
 #[derive(Default)]
 struct Carried {
@@ -158,20 +174,26 @@ struct Carried {
 
 impl Ilp {
     /// One way at a constant rate: where each packet's last byte goes is worked out without walking the cells.
-    fn constant_way(&self, trace: &Trace, direction: Direction, delays: &mut Delays) -> Carried {
+    fn constant_way(
+        &self,
+        window: Span,
+        direction: Direction,
+        packets: &[Offered],
+        delays: &mut Delays,
+    ) -> Carried {
         let cell = self.sizes.0;
         let room = u64::from(cell - CELL_HEADER_BYTES);
         let rate = self.rates[way(direction)];
         let every = every(f64::from(cell), rate);
-        let start = trace.window.start;
+        let start = window.start;
         // The cell that is being filled, what still fits in, and how many bear anything.
         let (mut place, mut free, mut used) = (0i64, room, 0u64);
         let mut genuine = 0u64;
         let sent = |place: i64| Timestamp(start.0.saturating_add(every.saturating_mul(place)));
-        for packet in trace.packets.iter().filter(|p| p.direction == direction) {
-            let bytes = u64::from(packet.bytes);
+        for &(at, bytes) in packets {
+            let bytes = u64::from(bytes);
             genuine += bytes;
-            let since = packet.at.0.saturating_sub(start.0);
+            let since = at.0.saturating_sub(start.0);
             let first = since / every + i64::from(since % every != 0);
             if first > place {
                 (place, free) = (first, room);
@@ -189,11 +211,11 @@ impl Ilp {
                 free = more * room - left;
                 place = place.saturating_add(i64::try_from(more).unwrap_or(i64::MAX));
             }
-            delays.passed(packet.at, sent(place));
+            delays.passed(at, sent(place));
         }
-        let window = trace.window.end.0.saturating_sub(start.0) / every;
+        let watched = window.end.0.saturating_sub(start.0) / every;
         let last = if used > 0 { place } else { 0 };
-        let all = u64::try_from(window.max(last))
+        let all = u64::try_from(watched.max(last))
             .unwrap_or(0)
             .saturating_add(1);
         Carried {
@@ -211,22 +233,19 @@ impl Ilp {
     /// One way with random sizes and intervals.
     fn random_way(
         &self,
-        trace: &Trace,
+        window: Span,
         direction: Direction,
+        packets: &[Offered],
         delays: &mut Delays,
         chance: &mut ChaCha8Rng,
     ) -> Carried {
         let (least, most) = self.sizes;
         let mean = (f64::from(least) + f64::from(most)) / 2.0;
         let mean_every = every(mean, self.rates[way(direction)]);
-        let mut packets = trace
-            .packets
-            .iter()
-            .filter(|p| p.direction == direction)
-            .peekable();
-        let mut waiting: VecDeque<(Timestamp, u32)> = VecDeque::new();
+        let mut packets = packets.iter().copied().peekable();
+        let mut waiting: VecDeque<Offered> = VecDeque::new();
         let mut carried = Carried::default();
-        let mut at = trace.window.start;
+        let mut at = window.start;
         loop {
             let size = chance.gen_range(least..=most);
             let every = chance.gen_range(1..=mean_every.saturating_mul(2).max(1));
@@ -234,15 +253,15 @@ impl Ilp {
             let begin = at;
             let mut count = 0;
             while count < self.hold {
-                while let Some(packet) = packets.next_if(|packet| packet.at <= at) {
-                    waiting.push_back((packet.at, packet.bytes));
+                while let Some(packet) = packets.next_if(|packet| packet.0 <= at) {
+                    waiting.push_back(packet);
                 }
-                if at > trace.window.end && waiting.is_empty() {
+                if at > window.end && waiting.is_empty() {
                     break;
                 }
                 // Nothing waits: dummies until the next packet has come, or the trace is over.
                 let idle = match waiting.is_empty() {
-                    true => packets.peek().map_or(trace.window.end, |packet| packet.at),
+                    true => packets.peek().map_or(window.end, |packet| packet.0),
                     false => at,
                 };
                 let dummies =
@@ -278,12 +297,7 @@ impl Ilp {
 }
 
 /// Puts up to `room` bytes of what waits into a packet that goes now: how many.
-fn fill(
-    waiting: &mut VecDeque<(Timestamp, u32)>,
-    room: u32,
-    now: Timestamp,
-    delays: &mut Delays,
-) -> u32 {
+fn fill(waiting: &mut VecDeque<Offered>, room: u32, now: Timestamp, delays: &mut Delays) -> u32 {
     let mut free = room;
     while let Some((since, left)) = waiting.front_mut() {
         let taken = (*left).min(free);
@@ -306,12 +320,17 @@ fn every(cell: f64, rate: Rate) -> i64 {
 impl Defense for Ilp {
     fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
         let mut delays = Delays::default();
+        let (offered, genuine) = offered(trace);
         let [up, down] = [Direction::Up, Direction::Down].map(|direction| match self.random {
-            false => self.constant_way(trace, direction, &mut delays),
+            false => {
+                let packets = &offered[way(direction)];
+                self.constant_way(trace.window, direction, packets, &mut delays)
+            }
             true => {
                 // A stream of chance for each way: what one draws does not move the other.
                 let mut own = ChaCha8Rng::seed_from_u64(chance.gen());
-                self.random_way(trace, direction, &mut delays, &mut own)
+                let packets = &offered[way(direction)];
+                self.random_way(trace.window, direction, packets, &mut delays, &mut own)
             }
         });
         let (cover, framing) = (up.cover + down.cover, up.framing + down.framing);
@@ -337,7 +356,7 @@ impl Defense for Ilp {
                 sightings,
             },
             cost: Cost {
-                genuine: trace.bytes(),
+                genuine,
                 dropped: 0,
                 cover,
                 framing,

@@ -413,8 +413,9 @@ impl Defense for Stp {
         let mut trains = Trains::default();
         let mut through: Vec<Sighting> = Vec::with_capacity(trace.packets.len());
         let mut delays = Delays::default();
-        let (mut prompt, mut dropped) = (0usize, 0u64);
+        let (mut prompt, mut dropped, mut genuine) = (0usize, 0u64, 0u64);
         for (index, packet) in trace.packets.iter().enumerate() {
+            genuine += u64::from(packet.bytes);
             let place = of_flows.get(packet.flow as usize).copied().flatten();
             let Some(replay) = place.and_then(|place| replays.get_mut(place)) else {
                 prompt += 1;
@@ -498,7 +499,7 @@ impl Defense for Stp {
         delays.prompt(prompt);
 
         let mut cost = Cost {
-            genuine: trace.bytes(),
+            genuine,
             dropped,
             ..Cost::default()
         };

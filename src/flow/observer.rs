@@ -376,11 +376,6 @@ impl Observer {
         self.serials + self.names.news
     }
 
-    /// How often a name was heard of somebody for the first time.
-    pub fn names_news(&self) -> u64 {
-        self.names.news
-    }
-
     /// The flow of a [`Sight`], if it was not folded or let go since.
     pub fn at(&mut self, index: usize, flow: u64) -> Option<(&FlowKey, &Flow)> {
         let (key, found) = self.flows.at(index)?;

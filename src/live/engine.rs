@@ -5,8 +5,8 @@
 //! comes for a bin that is over is added to it and judged with the next.
 //!
 //! Devices are told apart anew when a flow came that nobody clearly owns, once in a second at most, and the more seldom the more
-//! flows there are ([`Engine::patience`]); ten times as seldom for a name that was heard for the first time; else once a minute
-//! if any flow began. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
+//! flows there are ([`Engine::patience`]). A name heard for the first time, or a flow that is surely somebody's, is a lesser reason:
+//! it waits ten times as long, and each time that it changes nothing twice as long, up to ten minutes. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
 
 use crate::activity::detect::detect_in;
 use crate::activity::online::Online;
@@ -38,10 +38,12 @@ const HASTE: Duration = Duration::from_secs(1);
 /// ... and so much more for each flow: telling them apart takes some microseconds a flow, and is to take a hundredth of
 /// a processor at most.
 const HASTE_A_FLOW: Duration = Duration::from_millis(1);
-/// ... but once in this time whatever it takes, if anything is new.
+/// ... but once in this time whatever it takes.
 const ROUTINE: Duration = Duration::from_secs(60);
-/// What a new name may tell of a device is less urgent than whose a new flow is: so many times.
+/// What a new name may tell of a device is less urgent than whose a new flow is: so many times ...
 const NO_HURRY: u32 = 10;
+/// ... and in a home where it never tells anything, for so long at most.
+const LULL: Duration = Duration::from_secs(600);
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -87,7 +89,9 @@ pub struct Engine {
     /// The first bin of the watch.
     first: i64,
     /// When devices were told apart last, how long that is enough for, and what was new then.
-    told_apart: Option<(Timestamp, Duration, u64, u64)>,
+    told_apart: Option<(Timestamp, Duration, u64)>,
+    /// How long a lesser reason to tell them apart waits.
+    lull: Duration,
     /// Flows came of which nobody knows whose they are.
     astray: bool,
     /// When was forgotten last.
@@ -124,6 +128,7 @@ impl Engine {
             closed: None,
             first: 0,
             told_apart: None,
+            lull: HASTE,
             astray: false,
             shifted: None,
             latest: None,
@@ -367,13 +372,11 @@ impl Engine {
 
     /// Whether devices are to be told apart.
     fn is_due(&self, now: Timestamp) -> bool {
-        let Some((last, patience, news, names)) = self.told_apart else {
+        let Some((last, patience, news)) = self.told_apart else {
             return true;
         };
         let since = now.since(last);
-        (self.astray && since >= patience)
-            || (self.observer.names_news() != names && since >= patience * NO_HURRY)
-            || (self.observer.news() != news && since >= ROUTINE)
+        (self.astray && since >= patience) || (self.observer.news() != news && since >= self.lull)
     }
 
     /// How long an inventory of so many flows is to be enough for.
@@ -390,7 +393,7 @@ impl Engine {
             return;
         };
         self.astray = false;
-        let (news, names) = (self.observer.news(), self.observer.names_news());
+        let news = self.observer.news();
         let peek = self.observer.peek();
         let sights = peek.sights();
         let home = Home::find(
@@ -405,7 +408,12 @@ impl Engine {
             window
         });
         let flows = sights.flows;
-        self.told_apart = Some((now, Self::patience(flows.len()), news, names));
+        let patience = Self::patience(flows.len());
+        self.told_apart = Some((now, patience, news));
+        self.lull = match taken.said.is_empty() && taken.shaken.is_empty() {
+            true => self.lull.saturating_mul(2).min(LULL),
+            false => patience * NO_HURRY,
+        };
 
         let mut late: BTreeMap<Slot, Vec<Cell>> = BTreeMap::new();
         for (slot, place, end) in &taken.joined {
