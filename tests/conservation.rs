@@ -15,6 +15,7 @@ use stp_audit::packet::dissect::Protocol;
 use stp_audit::stp::cadence::Cadence;
 use stp_audit::stp::decision::Draws;
 use stp_audit::stp::durations::DurationLaw;
+use stp_audit::stp::lane::{Bounds, Quiet};
 use stp_audit::stp::lowering::RatePolicy;
 use stp_audit::stp::shaper::{Admission, ExtensionRule, Output, Plan, Shaper};
 use stp_audit::threat::{ShapedTrace, Sighting, Vantage};
@@ -317,7 +318,8 @@ proptest! {
             }),
             rates: RatePolicy::Fixed,
             origin: Timestamp(0),
-            waiting_at_most: usize::MAX,
+            waiting_at_most: Bounds::NONE,
+            quiet: Quiet::Pass,
         };
         let mut shaper = Shaper::new(plan, &mut chance).unwrap();
         let mut passed: [Vec<u32>; 2] = [Vec::new(), Vec::new()];

@@ -92,6 +92,7 @@ fn verdict(correct: u64) -> Verdict {
         verdict: String::new(),
         exit_code: 0,
         not_run: Vec::new(),
+        loopback: None,
         caveats: vec!["a caveat".into()],
     }
 }

@@ -144,7 +144,12 @@ pub fn shaped(
     seed: u64,
     trial: u32,
 ) -> ShapedTrace {
-    defense.shape(trace, &mut streams::stream(seed, &[name, "defense"], trial))
+    defense.shape(trace, &mut chance(seed, name, trial))
+}
+
+/// What a defense draws from in one trial.
+pub fn chance(seed: u64, name: &str, trial: u32) -> rand_chacha::ChaCha8Rng {
+    streams::stream(seed, &[name, "defense"], trial)
 }
 
 /// The same for a defense by anybody, of which only the wire is known: the numbers [`run`] gives in one trial with that wire.

@@ -116,6 +116,7 @@ pub fn verdict(
         verdict: String::new(),
         exit_code: 0,
         not_run: Vec::new(),
+        loopback: None,
         caveats,
     }
 }

@@ -181,6 +181,7 @@ impl All {
             verdict: words.into(),
             exit_code: self.exit.code(),
             not_run: self.not_run,
+            loopback: None,
             caveats,
         };
         (verdict, self.exit)

@@ -1,11 +1,13 @@
 //! `defend`: take a home, defend it in every way asked for, attack what the wire then shows, hold the claims against the truth.
 
+use crate::adversary::Kind;
 use crate::audit::{run_until, shaped, Audit, Audited};
 use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::homes::{ground, Ground};
+use crate::cli::loopback;
 use crate::cli::pictures::{draw, Pictures};
 use crate::cli::signals::Signals;
 use crate::cli::wire;
@@ -71,9 +73,24 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     }
 
     let mut ground = ground(args, common)?;
-    let (defenses, left_out) = make(&rows, &settings, &ground, is_all(&args.defenses.mode))?;
+    let mut adversaries = adversaries(&args.adversaries);
+    let (defenses, left_out, lived) = match args.loopback.loopback {
+        true => {
+            if !matches!(rows.as_slice(), [row] if row.name == "stp") {
+                return Err(usage("--loopback runs stp for real: give --mode stp alone"));
+            }
+            // Who compares days needs more of them than are lived.
+            adversaries.retain(|row| row.kind == Kind::Activities);
+            let (defenses, lived) = loopback::live(args, &settings, &mut ground, common)?;
+            (defenses, Vec::new(), Some(lived))
+        }
+        false => {
+            let all = is_all(&args.defenses.mode);
+            let (defenses, left_out) = make(&rows, &settings, &ground, all)?;
+            (defenses, left_out, None)
+        }
+    };
     ground.caveats.extend(left_out.iter().cloned());
-    let adversaries = adversaries(&args.adversaries);
     let audit = Audit {
         trace: &ground.trace,
         defenses: &defenses,
@@ -110,6 +127,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         common,
     );
     verdict.caveats.extend(too_low(&verdict));
+    verdict.loopback = lived.map(|lived| lived.told(&verdict));
     let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
     let signal = signal.or(signals.came());
     if let (Some(signal), false) = (signal, audited.cut_short.is_empty()) {
@@ -285,7 +303,8 @@ pub fn write(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow:
     if let Some(path) = &args.labels_out {
         wire::write_labels(path, trace, defended.ground.tolerance)?;
     }
-    let (Some(path), [(name, defense)]) = (&args.write, defended.defenses.as_slice()) else {
+    // Of a loopback the last is the wire that was really there.
+    let (Some(path), [.., (name, defense)]) = (&args.write, defended.defenses.as_slice()) else {
         return Ok(());
     };
     let shaped = shaped(trace, name, &**defense, common.seed, 0);

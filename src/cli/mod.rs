@@ -18,9 +18,11 @@ pub mod exit;
 pub mod fingerprint;
 pub mod homes;
 pub mod infer;
+pub mod keygen;
 pub mod live;
 pub mod live_listen;
 pub mod live_stage;
+pub mod loopback;
 pub mod manual;
 pub mod nearest;
 pub mod observing;
@@ -88,6 +90,7 @@ pub fn run() -> Exit {
         Some(Command::Score(args)) => score::run(args, common),
         Some(Command::Sweep(args)) => sweep::run(args, common),
         Some(Command::Check(args)) => check::run(args, common),
+        Some(Command::Keygen(args)) => keygen::run(args),
         Some(Command::Demo) => demo::run(common),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

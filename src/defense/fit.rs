@@ -44,6 +44,8 @@ pub(super) struct Fit {
     pub(super) law: DurationLaw,
     /// Chance of an activity, a second or a period as the model has it.
     pub(super) p: Probability,
+    /// Nanoseconds between cells outside padding, where they go at a constant rate.
+    pub(super) quiet_every: i64,
 }
 
 /// Fits padding to a stream of a trace.
@@ -99,6 +101,7 @@ pub(super) fn fit(settings: &Settings, trace: &Trace, stream: Stream) -> Result<
         }
     };
     let fit = Fit {
+        quiet_every: quiet_every(trace, &stream, cell_bytes),
         p: chance_of_activity(settings.model, trace, &stream.spans, period),
         stream,
         period,
@@ -187,6 +190,14 @@ fn chance_of_activity(
             Probability::clamped(count as f64 / periods_of(trace, period))
         }
     }
+}
+
+/// Nanoseconds between cells that carry twice the background in each direction, for background comes in bursts and is not
+/// even both ways; at most a second, so that handshakes, which take their places, come to an end.
+fn quiet_every(trace: &Trace, stream: &Stream, cell_bytes: u32) -> i64 {
+    let room = f64::from(cell_bytes.saturating_sub(CELL_HEADER_BYTES).max(1));
+    let cells = 2.0 * stream.idle_wire_bytes as f64 / room / trace.seconds().max(1.0);
+    (NANOS as f64 / cells.max(1.0)) as i64
 }
 
 /// How many periods of the grid a trace touches.

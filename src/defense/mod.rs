@@ -12,6 +12,7 @@ pub mod settings;
 mod solve;
 pub mod stp;
 mod stream;
+pub mod tunnel;
 pub mod vpn;
 mod waits;
 mod wire;

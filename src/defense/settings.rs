@@ -54,6 +54,8 @@ pub struct Settings {
     pub ilp_rate: Option<Rate>,
     /// Ids of the devices the firewall blocks; all where none is given.
     pub block: Vec<String>,
+    /// What goes on the wire of `stp` outside padding.
+    pub quiet: QuietTraffic,
 }
 
 impl Default for Settings {
@@ -77,6 +79,7 @@ impl Default for Settings {
             tunnel: Tunnel::WireGuard,
             ilp_rate: None,
             block: Vec::new(),
+            quiet: QuietTraffic::Packets,
         }
     }
 }
@@ -155,6 +158,19 @@ pub enum Trigger {
     Activity,
     /// Any packet.
     Any,
+}
+
+/// What goes on the wire of a padded flow outside padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuietTraffic {
+    /// Packets as they are: the paper's simulator.
+    #[default]
+    Packets,
+    /// Each packet in cells of its own as it comes: what a gateway sends. Times are seen, sizes hardly.
+    Pass,
+    /// Cells at a constant rate, of twice what the background comes to: only that rate is seen, and background waits.
+    Constant,
 }
 
 /// A tunnel's format.

@@ -11,14 +11,15 @@
 use super::fit::{fit, Fit};
 use super::service::serve;
 use super::settings::{
-    DefenseError, Padding, Rates, Scope, Settings, TimeModel, Trigger, ENTRIES_AT_MOST,
-    PACKETS_AT_MOST,
+    DefenseError, Padding, QuietTraffic, Rates, Scope, Settings, TimeModel, Trigger,
+    ENTRIES_AT_MOST, PACKETS_AT_MOST,
 };
 use super::solve::{q_for_cap, Expected, Promise, MONTH};
 use super::stream::{activity_spans, bytes_within, measure, streams_of_flows, touched};
 use super::vpn::wrap;
 use super::wire::{merged, Delays, Trains};
 use crate::stp::decision::Draws;
+use crate::stp::lane::{Bounds, Quiet, CELL_HEADER_BYTES};
 use crate::stp::lowering::RatePolicy;
 use crate::stp::shaper::{Admission, Output, Plan, Shaper};
 use crate::threat::{
@@ -47,17 +48,17 @@ const CAP_NEAR: f64 = 0.97;
 const ACTIVE: u32 = 1 << 31;
 
 /// How one stream is padded, how often, and what that promises.
-struct Padded {
-    fit: Fit,
+pub(super) struct Padded {
+    pub(super) fit: Fit,
     promise: Promise,
     q: Probability,
 }
 
-struct Stp {
-    settings: Settings,
-    padded: Vec<Padded>,
+pub(super) struct Stp {
+    pub(super) settings: Settings,
+    pub(super) padded: Vec<Padded>,
     /// Which of them pads a stream of the trace.
-    of_stream: Vec<Option<usize>>,
+    pub(super) of_stream: Vec<Option<usize>>,
     /// Bytes of what is not padded at all.
     beside: f64,
 }
@@ -68,6 +69,11 @@ struct Stp {
 /// Settings out of range, nothing to work out automatic ones from, promises that no q keeps, or more packets than can be
 /// worked with.
 pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, DefenseError> {
+    Ok(Box::new(made(settings, trace)?))
+}
+
+/// The same, as what it is.
+pub(super) fn made(settings: &Settings, trace: &Trace) -> Result<Stp, DefenseError> {
     settings.check()?;
     let all_given = matches!(
         (settings.period, settings.rate_up, settings.rate_down),
@@ -117,7 +123,7 @@ pub fn make(settings: &Settings, trace: &Trace) -> Result<Box<dyn Defense>, Defe
     if let Padding::DataCap(cap) = settings.padding {
         stp.keep(cap, trace)?;
     }
-    Ok(Box::new(stp))
+    Ok(stp)
 }
 
 /// What theory promises of each.
@@ -279,16 +285,15 @@ impl Stp {
         Ok(())
     }
 
-    fn replay<'a>(
+    /// What a stream's shaper is told, and the chance it draws from: a stream of chance for each, so that what happens to one
+    /// device does not move another's padding.
+    pub(super) fn plan(
         &self,
         one: &Padded,
-        flow: usize,
-        spans: &'a [Span],
         start: Timestamp,
         chance: &mut ChaCha8Rng,
-    ) -> Option<Replay<'a>> {
-        // A stream of chance for each: what happens to one device does not move another's padding.
-        let mut own = ChaCha8Rng::seed_from_u64(chance.gen());
+    ) -> Option<(Plan, ChaCha8Rng)> {
+        let own = ChaCha8Rng::seed_from_u64(chance.gen());
         let decision = crate::stp::find(&self.settings.decision)?;
         let rates = match self.settings.rates {
             Rates::Fixed => RatePolicy::Fixed,
@@ -314,8 +319,24 @@ impl Stp {
             }),
             rates,
             origin: start,
-            waiting_at_most: usize::MAX,
+            waiting_at_most: Bounds::NONE,
+            quiet: match self.settings.quiet {
+                QuietTraffic::Constant => Quiet::Constant([one.fit.quiet_every; 2]),
+                QuietTraffic::Packets | QuietTraffic::Pass => Quiet::Pass,
+            },
         };
+        Some((plan, own))
+    }
+
+    fn replay<'a>(
+        &self,
+        one: &Padded,
+        flow: usize,
+        spans: &'a [Span],
+        start: Timestamp,
+        chance: &mut ChaCha8Rng,
+    ) -> Option<Replay<'a>> {
+        let (plan, mut own) = self.plan(one, start, chance)?;
         let shaper = Shaper::new(plan, &mut own).ok()?;
         Some(Replay {
             wake: shaper.wake(),
@@ -332,7 +353,7 @@ impl Stp {
     }
 
     /// Flows on the wire: those that are padded, then every flow that is not.
-    fn flows(&self, trace: &Trace) -> Vec<SeenFlow> {
+    pub(super) fn flows(&self, trace: &Trace) -> Vec<SeenFlow> {
         let padded = self.padded.iter().map(|one| SeenFlow {
             far: one.fit.stream.far.clone(),
             shaping: Some(Shaping {
@@ -442,6 +463,17 @@ impl Defense for Stp {
                 Admission::Through => {
                     prompt += 1;
                     let (at, flow, way) = (packet.at, replay.flow, packet.direction);
+                    if self.settings.quiet != QuietTraffic::Packets {
+                        let cell = replay.cell_bytes;
+                        let count = packet.bytes.div_ceil(cell - CELL_HEADER_BYTES).max(1);
+                        let cells = Sighting {
+                            count,
+                            ..Sighting::one(at, flow, way, cell)
+                        };
+                        replay.framing += cells.total_bytes() - u64::from(packet.bytes);
+                        through.push(cells);
+                        continue;
+                    }
                     match scope {
                         Scope::PerDevice => {
                             through.push(Sighting::one(at, flow, way, packet.bytes));
@@ -554,6 +586,9 @@ impl Defense for Stp {
             ("scope", json!(settings.scope)),
             ("trigger", json!(settings.trigger)),
         ]);
+        if settings.quiet != QuietTraffic::Packets {
+            all.insert("quiet_traffic", json!(settings.quiet));
+        }
         if settings.scope == Scope::Home {
             all.insert("tunnel", json!(settings.tunnel));
         }

@@ -7,6 +7,7 @@ pub mod bernoulli;
 pub mod cadence;
 pub mod decision;
 pub mod durations;
+pub mod follower;
 pub mod lane;
 pub mod lowering;
 pub mod shaper;

@@ -20,7 +20,7 @@
 use super::cadence::Cadence;
 use super::decision::{Decision, TimeModel};
 use super::durations::{whole_periods, DurationLaw};
-use super::lane::{Delivered, Lane, Waiting, CELL_HEADER_BYTES};
+use super::lane::{Bounds, Delivered, Lane, Quiet, Waiting, CELL_HEADER_BYTES};
 use super::lowering::{Lowered, RatePolicy};
 use crate::units::{nanos, Direction, Timestamp, NANOS};
 use rand::Rng;
@@ -70,8 +70,10 @@ pub struct Plan {
     pub rates: RatePolicy,
     /// When it begins to work; the grid begins here.
     pub origin: Timestamp,
-    /// So many packets may wait in each direction; what comes beyond is refused.
-    pub waiting_at_most: usize,
+    /// So much may wait in each direction; what comes beyond is refused.
+    pub waiting_at_most: Bounds,
+    /// What goes outside padding.
+    pub quiet: Quiet,
 }
 
 /// Why a plan cannot be followed.
@@ -86,6 +88,9 @@ pub enum PlanError {
     /// A cadence that does not fit T.
     #[error("a cadence whose cells do not lie ascending within a period of {0:?}")]
     Cadence(Duration),
+    /// Quiet cells that go backwards or never.
+    #[error("quiet cells {0} ns apart: they must be 1 ns to 365 days apart")]
+    Quiet(i64),
     /// Rates that would not fall, or fall below what was seen.
     #[error("rates lowered by a factor of {factor} down to {margin} times what was seen: the factor must be above 0 and at most 1, the margin 1 to 1000")]
     Lowering {
@@ -143,6 +148,13 @@ pub struct Shaper {
     real: Timestamp,
     /// Last instant of cover, or of phantom activities.
     phantom: Timestamp,
+    /// Whether the other end of a tunnel said, this period, that more waits there than padding has cells left for.
+    far_waits: bool,
+    /// Stretches of padding so far, and periods of the last one.
+    stretches: u64,
+    periods: u64,
+    /// Cells that were due and did not go, up and down: see [`Shaper::poll_live`].
+    missed: [u64; 2],
     begun: VecDeque<Timestamp>,
     delivered: VecDeque<Delivered>,
 }
@@ -177,7 +189,19 @@ impl Shaper {
         if !plan.cadences.iter().all(fits) {
             return Err(PlanError::Cadence(plan.period));
         }
-        let lanes = plan.cadences.clone().map(Lane::new);
+        let quiet = match plan.quiet {
+            Quiet::Pass => [None; 2],
+            Quiet::Constant(every) => every.map(Some),
+        };
+        let wrong = |every: &i64| !(1..=nanos(PERIODS.1)).contains(every);
+        if let Some(every) = quiet.into_iter().flatten().find(wrong) {
+            return Err(PlanError::Quiet(every));
+        }
+        let [up, down] = plan.cadences.clone();
+        let mut lanes = [Lane::new(up, quiet[0]), Lane::new(down, quiet[1])];
+        for lane in &mut lanes {
+            lane.rest(plan.origin);
+        }
         let decided = plan.decision.next(plan.origin, chance);
         let lowered = match plan.rates {
             RatePolicy::Fixed => None,
@@ -203,6 +227,10 @@ impl Shaper {
             decided,
             real: Timestamp(i64::MIN),
             phantom: Timestamp(i64::MIN),
+            far_waits: false,
+            stretches: 0,
+            periods: 0,
+            missed: [0; 2],
             begun: VecDeque::new(),
             delivered: VecDeque::new(),
         })
@@ -231,8 +259,9 @@ impl Shaper {
             }
         }
         self.settle(now, chance);
-        let idle = self.is_idle();
-        if idle && activity.is_none() {
+        let resting = self.is_resting();
+        let passes = activity.is_none() && self.plan.quiet == Quiet::Pass;
+        if resting && passes {
             return Admission::Through;
         }
         let room = u64::from(self.plan.cell_bytes - CELL_HEADER_BYTES);
@@ -240,26 +269,24 @@ impl Shaper {
         let late = self
             .end
             .is_some_and(|end| lane.cells_before(end).saturating_mul(room) < u64::from(bytes));
-        if late && activity.is_none() && lane.waiting.is_empty() {
+        if late && passes && lane.waiting.is_empty() {
             return Admission::Through;
         }
-        if lane.waiting.len() >= self.plan.waiting_at_most {
-            return Admission::Refused;
-        }
-        lane.waiting.push_back(Waiting {
+        let waiting = Waiting {
             since: now,
             left: bytes,
             tag,
-        });
-        if idle {
-            match self.plan.model {
-                TimeModel::PerSecond => self.begin(now),
-                TimeModel::Grid => {
-                    let length = nanos(self.plan.period);
-                    self.hold = super::bernoulli::on_grid(now, self.plan.origin, length);
-                    self.settle(now, chance);
-                }
-            }
+            urgent: activity.is_some(),
+        };
+        let bounds = self.plan.waiting_at_most;
+        let room = self.plan.cell_bytes - CELL_HEADER_BYTES;
+        let admitted = lane.admit(waiting, bounds, room, self.plan.period);
+        if resting && activity.is_some() {
+            // Padding begins whether or not there is room for the packet: its decision is no matter of the payload.
+            self.start(now, chance);
+        }
+        if !admitted {
+            return Admission::Refused;
         }
         Admission::Queued
     }
@@ -278,13 +305,14 @@ impl Shaper {
         if let Some(at) = self.begun.pop_front() {
             return Some(Output::Period(at));
         }
-        let end = self.end?;
         let (direction, at) = self.next_cell()?;
         if at > now {
             return None;
         }
+        let events = self.hold.into_iter().chain(self.decided).min();
+        let end = self.end.or(events).unwrap_or(Timestamp(i64::MAX));
         let lane = &mut self.lanes[lane_of(direction)];
-        let (count, every, genuine) = if lane.waiting.is_empty() {
+        let (count, every, genuine) = if lane.waiting.is_empty() || lane.mute {
             let (count, every) = lane.cover(end, ahead.max(now));
             (count, every, 0)
         } else {
@@ -326,6 +354,11 @@ impl Shaper {
     /// Whether a packet that belongs to no activity would pass as it is now: nothing is padded or about to be, so far as
     /// nothing is due.
     pub fn is_idle(&self) -> bool {
+        self.is_resting() && self.plan.quiet == Quiet::Pass
+    }
+
+    /// Whether nothing is padded or about to be.
+    fn is_resting(&self) -> bool {
         self.end.is_none() && self.hold.is_none()
     }
 
@@ -334,9 +367,13 @@ impl Shaper {
         self.end.is_some()
     }
 
-    /// The next cell before the end of padding.
+    /// The next cell before the end of padding, or of those outside it.
     fn next_cell(&self) -> Option<(Direction, Timestamp)> {
-        let end = self.end?;
+        let end = match (self.end, self.plan.quiet) {
+            (Some(end), _) => end,
+            (None, Quiet::Constant(_)) => Timestamp(i64::MAX),
+            (None, Quiet::Pass) => return None,
+        };
         let [up, down] = [self.lanes[0].next, self.lanes[1].next];
         let (direction, at) = match down < up {
             true => (Direction::Down, down),
@@ -397,6 +434,18 @@ impl Shaper {
         }
     }
 
+    /// An activity begins padding: at once, or on the grid.
+    fn start(&mut self, now: Timestamp, chance: &mut ChaCha8Rng) {
+        match self.plan.model {
+            TimeModel::PerSecond => self.begin(now),
+            TimeModel::Grid => {
+                let length = nanos(self.plan.period);
+                self.hold = super::bernoulli::on_grid(now, self.plan.origin, length);
+                self.settle(now, chance);
+            }
+        }
+    }
+
     /// Padding begins.
     fn begin(&mut self, at: Timestamp) {
         self.hold = None;
@@ -407,6 +456,8 @@ impl Shaper {
         for lane in &mut self.lanes {
             lane.begin(at);
         }
+        self.stretches = self.stretches.saturating_add(1);
+        self.periods = 0;
         self.pad(at);
     }
 
@@ -414,11 +465,16 @@ impl Shaper {
     fn pad(&mut self, at: Timestamp) {
         self.end = Some(at + self.plan.period).filter(|&end| end > at);
         self.begun.push_back(at);
+        self.periods = self.periods.saturating_add(1);
     }
 
     /// A period of padding is over: there is another without a gap, or there is not.
     fn boundary(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
-        let runs = self.real >= at || self.phantom >= at || self.is_waiting();
+        let all = self.plan.quiet == Quiet::Pass;
+        let waits = self.lanes.iter().any(|lane| lane.pressing(all) > 0);
+        // It is said anew in every period: an end that fell silent does not pad for ever.
+        let far_waits = std::mem::take(&mut self.far_waits);
+        let runs = self.real >= at || self.phantom >= at || waits || far_waits;
         if !runs
             && (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper)
         {
@@ -437,6 +493,9 @@ impl Shaper {
             self.pad(at);
         } else {
             self.end = None;
+            for lane in &mut self.lanes {
+                lane.rest(at);
+            }
         }
     }
 
@@ -463,6 +522,8 @@ impl Shaper {
         }
     }
 }
+
+pub mod live;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod gates;
 pub mod held;
 pub mod limits;
+pub mod loopback;
 mod passes;
 pub mod undefended;
 
@@ -52,6 +53,9 @@ pub struct Verdict {
     /// Checks that were not run; of `check`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_run: Vec<NotRun>,
+    /// What was really run, beside the simulator; of `defend --loopback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loopback: Option<loopback::Loopback>,
     /// Reasons to doubt a number, in words.
     pub caveats: Vec<String>,
 }

@@ -4,6 +4,7 @@ use super::activity::DetectArgs;
 use super::audit::{AdversaryArgs, GateArgs};
 use super::capture::CaptureArgs;
 use super::defense::DefenseArgs;
+use super::gateway::LoopbackArgs;
 use super::output::VerdictOutputArgs;
 use super::values::{long, unknown};
 use crate::model::HomeModel;
@@ -19,6 +20,7 @@ Examples:
   stp-audit defend evening.pcapng --labels truth.csv --mode stp,vpn
   stp-audit defend --mode stp --target-confidence 0.1 -o html=report.html
   stp-audit defend home.pcapng --labels truth.csv --mode stp --max-confidence 0.3 --max-overhead 5 -o junit=v.xml
+  stp-audit defend --mode stp --loopback --minutes 2
   stp-audit defend home.pcapng --mode stp --trials 1 -w shaped.pcapng --labels-out truth.csv
 
 Exit status: 0 within limits, or none set; 1 a limit or baseline broken; 2 usage; 3 unreadable input or no usable packet;
@@ -52,6 +54,9 @@ pub struct DefendArgs {
     /// A home that is made up.
     #[command(flatten)]
     pub home: HomeArgs,
+    /// Whether it is run for real.
+    #[command(flatten)]
+    pub loopback: LoopbackArgs,
     /// Limits.
     #[command(flatten)]
     pub gates: GateArgs,

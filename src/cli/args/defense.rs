@@ -1,11 +1,13 @@
 //! Which defenses, and how they are set.
 
+use super::gateway::quiet;
 use super::values::{
     between, data_cap, defense, lowering, one_of, period, share_above_zero, tunnel_rate,
     DefenseChoice,
 };
 use crate::defense::settings::{
-    Durations, ExtensionRule, Padding, Rates, Scope, Settings, Shape, TimeModel, Trigger, Tunnel,
+    Durations, ExtensionRule, Padding, QuietTraffic, Rates, Scope, Settings, Shape, TimeModel,
+    Trigger, Tunnel,
 };
 use crate::defense::DEFENSES;
 use crate::stp::DECISIONS;
@@ -76,6 +78,10 @@ pub struct DefenseArgs {
     /// The tunnel's format: wireguard or openvpn
     #[arg(long, default_value = "wireguard", value_name = "FORMAT", value_parser = tunnel)]
     pub tunnel: Tunnel,
+    /// What goes outside padding: pass (background in cells as it comes) or constant (cells at a low constant rate)
+    /// [default: packets as they are; with --loopback pass]
+    #[arg(long, value_name = "HOW", value_parser = quiet)]
+    pub quiet_traffic: Option<QuietTraffic>,
     /// ILP's rate, both ways together [default: what the busiest second needs]
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = tunnel_rate)]
     pub ilp_rate: Option<Rate>,
@@ -117,6 +123,7 @@ impl DefenseArgs {
             tunnel: self.tunnel,
             ilp_rate: self.ilp_rate,
             block: self.block.clone(),
+            quiet: self.quiet_traffic.unwrap_or_default(),
             ..Settings::default()
         }
     }

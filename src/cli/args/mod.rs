@@ -7,6 +7,7 @@ mod check;
 mod defend;
 mod defense;
 mod fingerprint;
+mod gateway;
 mod infer;
 mod output;
 mod record;
@@ -22,6 +23,7 @@ pub use check::CheckArgs;
 pub use defend::{DefendArgs, HomeArgs, RunArgs};
 pub use defense::DefenseArgs;
 pub use fingerprint::{CatalogArgs, FingerprintCommand};
+pub use gateway::{KeygenArgs, LoopbackArgs};
 pub use infer::{InferArgs, WatchArgs};
 pub use output::{OutputArgs, SweepOutputArgs, VerdictOutputArgs};
 pub use record::RecordArgs;
@@ -115,6 +117,8 @@ pub enum Command {
     /// Run every check of stp-audit.toml
     #[command(after_long_help = check::EXAMPLES)]
     Check(CheckArgs),
+    /// Make a pair of keys for one end of a tunnel; prints the public one
+    Keygen(KeygenArgs),
     /// Show the whole loop on a synthetic home that comes with the program; leaves report.html
     Demo,
     /// Print completions for a shell

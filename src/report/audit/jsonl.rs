@@ -1,9 +1,10 @@
 //! A verdict as events, one JSON object a line, for tools that read line by line.
 //!
-//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `not_run`..., `caveat`...,
+//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `not_run`..., `loopback`, `caveat`...,
 //! `verdict`. An event's fields are those of
 //! the JSON document.
 
+use crate::verdict::loopback::Loopback;
 use crate::verdict::{Baseline, Gate, Home, NotRun, Outcome, Verdict};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +28,7 @@ enum Event<'a> {
     Gate(&'a Gate),
     Baseline(&'a Baseline),
     NotRun(&'a NotRun),
+    Loopback(&'a Loopback),
     Caveat {
         text: &'a str,
     },
@@ -54,6 +56,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         verdict,
         exit_code,
         not_run,
+        loopback,
         caveats,
     } = verdict;
     let mut tell = |event: Event<'_>| {
@@ -81,6 +84,9 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     }
     for check in not_run {
         tell(Event::NotRun(check))?;
+    }
+    if let Some(loopback) = loopback {
+        tell(Event::Loopback(loopback))?;
     }
     for text in caveats {
         tell(Event::Caveat { text })?;

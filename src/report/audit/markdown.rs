@@ -65,6 +65,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n", summary::MARKED)?;
     }
     list(&summary::controls(verdict), "Controls", out)?;
+    list(&summary::loopback(verdict), "Loopback", out)?;
     let mut doubts = summary::broken(verdict);
     doubts.extend(verdict.caveats.iter().cloned());
     list(&doubts, "Caveats", out)?;

@@ -157,6 +157,7 @@ pub fn unjudged() -> Verdict {
         verdict: String::new(),
         exit_code: 0,
         not_run: Vec::new(),
+        loopback: None,
         caveats: vec!["the clock ran backwards 2 times".into()],
     }
 }

@@ -2,12 +2,15 @@
 
 use super::rows::{self, gate_of};
 use crate::report::human::{self, bytes, counted, decimals, line, listed};
+use crate::verdict::loopback::Tail;
 use crate::verdict::{Outcome, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of what does not work any more that are listed.
 const BROKEN: usize = 6;
+/// Sizes of datagrams that are listed.
+const SIZES: usize = 8;
 /// Findings of a kind that are listed.
 const FINDINGS: usize = 20;
 
@@ -96,6 +99,69 @@ pub fn controls(verdict: &Verdict) -> Vec<String> {
                 .to_owned(),
         );
     }
+    lines
+}
+
+/// What was really run, beside what the simulator says.
+pub fn loopback(verdict: &Verdict) -> Vec<String> {
+    let Some(run) = &verdict.loopback else {
+        return Vec::new();
+    };
+    let number = |of: Option<f64>, digits| of.map_or("-".to_owned(), |of| decimals(of, digits));
+    let tail = |of: Tail, digits| {
+        let each = [of.p50, of.p99, of.max].map(|of| number(of, digits));
+        each.join(" / ")
+    };
+    let sizes: Vec<String> = run.datagram_sizes.iter().map(u64::to_string).collect();
+    let apart: Vec<&str> = run
+        .agreement
+        .iter()
+        .filter(|one| one.meet == Some(false))
+        .map(|one| one.adversary.as_str())
+        .collect();
+    let agrees = match (run.agrees, apart.is_empty()) {
+        (true, _) => "they agree".to_owned(),
+        (false, true) => "they do not agree".to_owned(),
+        (false, false) => format!("they do not agree: {}", apart.join(", ")),
+    };
+    let mut lines = vec![
+        format!(
+            "Loopback: {} over UDP, {}, {} times as fast as the clock{}: {} of {} packets delivered, {} dropped, {} altered, {} repeated, {} out of order.",
+            counted(run.tunnels, "tunnel"),
+            human::duration(std::time::Duration::from_secs_f64(run.seconds)),
+            decimals(run.time_scale, 1),
+            if run.real_time { ", under SCHED_FIFO" } else { "" },
+            run.delivered,
+            run.offered,
+            run.dropped,
+            run.altered,
+            run.repeated,
+            run.disordered,
+        ),
+        format!(
+            "Loopback, on the wire: {}, of {} bytes; {}, {} missed.",
+            counted(run.datagrams, "datagram"),
+            listed(&sizes, SIZES, ", "),
+            counted(run.handshakes, "handshake"),
+            counted(run.missed_cells, "cell"),
+        ),
+        format!(
+            "Loopback, p50 / p99 / max: cells late by {} us; packets later by {} ms up, {} ms down.",
+            tail(run.schedule_error_us, 0),
+            tail(run.added_latency_ms.up, 1),
+            tail(run.added_latency_ms.down, 1),
+        ),
+        format!(
+            "Loopback, wire and simulator of the same seed: overhead {} and {}; {agrees}.",
+            number(run.overhead_wire, 3),
+            number(run.overhead_simulated, 3),
+        ),
+    ];
+    lines.extend(
+        run.leaks
+            .iter()
+            .map(|leak| format!("What such a wire shows: {leak}.")),
+    );
     lines
 }
 

@@ -33,6 +33,9 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     for text in summary::controls(verdict) {
         tell(Paint::Faint, &text)?;
     }
+    for text in summary::loopback(verdict) {
+        tell(Paint::Faint, &line(&text))?;
+    }
     for text in summary::broken(verdict) {
         tell(Paint::Doubt, &text)?;
     }

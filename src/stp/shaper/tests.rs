@@ -22,7 +22,11 @@ fn plan(model: TimeModel, rule: ExtensionRule, q: f64) -> Plan {
         decision: super::super::bernoulli::make(draws),
         rates: RatePolicy::Fixed,
         origin: Timestamp(0),
-        waiting_at_most: 1000,
+        waiting_at_most: Bounds {
+            packets: 1000,
+            ..Bounds::NONE
+        },
+        quiet: Quiet::Pass,
     }
 }
 
@@ -272,7 +276,7 @@ fn what_is_too_much_is_refused_and_plans_that_cannot_be_followed_too() {
         change(&mut plan);
         Shaper::new(plan, &mut ChaCha8Rng::seed_from_u64(1))
     };
-    let mut shaper = of(|plan| plan.waiting_at_most = 1).unwrap();
+    let mut shaper = of(|plan| plan.waiting_at_most.packets = 1).unwrap();
     let mut offer = || shaper.offer(at(0.0), Direction::Up, 50, Some(at(0.0)), 0, &mut chance);
     assert_eq!([offer(), offer()], [Admission::Queued, Admission::Refused]);
     assert_eq!(

@@ -72,6 +72,7 @@ fn verdict(results: Vec<Outcome>) -> Verdict {
         verdict: String::new(),
         exit_code: 99,
         not_run: Vec::new(),
+        loopback: None,
         caveats: Vec::new(),
     }
 }
