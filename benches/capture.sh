@@ -83,7 +83,7 @@ for rate in $RATES; do
         done
     done
     name=$rate/s
-    [ "$rate" = 0 ] && name="as they come ($(awk '{ printf "%.0f", $1 / $6 }' "$work/sent")/s)"
+    [ "$rate" = 0 ] && name="as they come ($(awk '{ printf "%.0f", $1 / $7 }' "$work/sent")/s)"
     for program in "${programs[@]}"; do
         list=$work/$program.$rate
         read -r recorded _ _ < <(spread "$list" 1)

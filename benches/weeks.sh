@@ -3,8 +3,6 @@
 # resident memory of the program after each day.
 #
 #   benches/weeks.sh [WEEKS [DEVICES]]
-#
-# MEASURED
 set -eu
 cd "$(dirname "$0")/.."
 weeks=${1:-60}
