@@ -25,12 +25,11 @@ fn main() {
     let mut frame = frame(bytes);
     let begin = Instant::now();
     for packet in 0..packets {
-        if rate > 0 {
-            // Spinning, for sleeps are too coarse: at 50,000 a second one packet each 20 microseconds.
-            let due = begin + Duration::from_nanos(packet.saturating_mul(1_000_000_000) / rate);
-            while Instant::now() < due {
-                std::hint::spin_loop();
-            }
+        // Spinning, for sleeps are too coarse: at 50,000 a second one packet each 20 microseconds.
+        let due = packet.saturating_mul(1_000_000_000).checked_div(rate);
+        let due = begin + Duration::from_nanos(due.unwrap_or(0));
+        while Instant::now() < due {
+            std::hint::spin_loop();
         }
         let port = 20_000 + (packet % 1_000) as u16;
         frame[34..36].copy_from_slice(&port.to_be_bytes());

@@ -51,6 +51,7 @@ fn a_flood_of_made_up_hosts_flows_and_names_keeps_the_bounds() {
     if resident(child.id()).is_none() {
         println!("skipped: no /proc to see the memory in");
         child.kill().unwrap();
+        child.wait().unwrap();
         return;
     }
     let pipe = BufWriter::new(child.stdin.take().unwrap());
@@ -93,6 +94,7 @@ fn the_fourth_week_takes_no_more_than_the_second() {
     if resident(child.id()).is_none() {
         println!("skipped: no /proc to see the memory in");
         child.kill().unwrap();
+        child.wait().unwrap();
         return;
     }
     let mut home = Home::begin(BufWriter::new(child.stdin.take().unwrap()), DEVICES, 1).unwrap();
