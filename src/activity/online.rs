@@ -1,4 +1,4 @@
-//! The detector of [`super::detect`], while the traffic goes on: one device, bin by bin, over a sliding window.
+//! The detector of [`super::detect()`], while the traffic goes on: one device, bin by bin, over a sliding window.
 //!
 //! Whether a bin stands out is judged as soon as it is over, by the mean and deviation of the last window, that bin among
 //! them. These come from exact running sums, so that a threshold is the very one that [`detect`](super::detect::detect_in)

@@ -83,7 +83,7 @@ pub struct Counts {
 pub enum Then {
     /// Go on.
     GoOn,
-    /// Begin the [next file](Recorder::next_file).
+    /// Begin the next file (`Recorder::next_file`).
     NextFile,
     /// End: enough is recorded.
     End,

@@ -5,7 +5,7 @@
 //! comes for a bin that is over is added to it and judged with the next.
 //!
 //! Devices are told apart anew when a flow came that nobody clearly owns, once in a second at most, and the more seldom the more
-//! flows there are ([`Engine::patience`]). A name heard for the first time, or a flow that is surely somebody's, is a lesser reason:
+//! flows there are (`Engine::patience`). A name heard for the first time, or a flow that is surely somebody's, is a lesser reason:
 //! it waits ten times as long, and each time that it changes nothing twice as long, up to ten minutes. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
 
 use crate::activity::detect::detect_in;
