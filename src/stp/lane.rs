@@ -132,13 +132,17 @@ impl Lane {
 
     /// Bytes that have to go before padding may end: all that waits, or all up to the last packet of an activity.
     pub(super) fn pressing(&self, all: bool) -> u64 {
-        if all || self.waiting.is_empty() {
-            return self.bytes;
+        if self.waiting.is_empty() {
+            return 0;
+        }
+        if all {
+            // A packet without a byte waits for its cell as well.
+            return self.bytes.max(1);
         }
         let mut sum = 0u64;
         let mut upto = 0;
         for waiting in &self.waiting {
-            sum = sum.saturating_add(u64::from(waiting.left));
+            sum = sum.saturating_add(u64::from(waiting.left.max(1)));
             if waiting.urgent {
                 upto = sum;
             }
@@ -286,4 +290,25 @@ impl Lane {
 fn offset(offsets: &[i64], place: usize, begin: Timestamp) -> Timestamp {
     let offset = offsets.get(place).copied().unwrap_or(i64::MAX);
     Timestamp(begin.0.saturating_add(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_without_a_byte_keeps_padding_on_until_its_cell_has_gone() {
+        let every = Cadence::Constant { every: 1 };
+        let mut lane = Lane::new(every, None);
+        assert_eq!(lane.pressing(true), 0);
+        let empty = Waiting {
+            since: Timestamp(0),
+            left: 0,
+            tag: 0,
+            urgent: false,
+        };
+        assert!(lane.admit(empty, Bounds::NONE, 240, Duration::from_secs(1)));
+        // Else what comes next would pass as it is, and overtake it.
+        assert_eq!((lane.pressing(true), lane.pressing(false)), (1, 0));
+    }
 }
