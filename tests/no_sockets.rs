@@ -33,7 +33,11 @@ fn network_calls(program: &Path, arguments: &[&str]) -> Option<Vec<String>> {
     );
     let log = std::fs::read_to_string(log).unwrap();
     // `???(` is a thread that was gone before strace could ask what it was at: ended with its process, as the pools' are.
-    let is_call = |line: &&str| !["+++", "---", "???("].iter().any(|mark| line.contains(mark));
+    let is_call = |line: &&str| {
+        !["+++", "---", "???("]
+            .iter()
+            .any(|mark| line.contains(mark))
+    };
     Some(log.lines().filter(is_call).map(str::to_owned).collect())
 }
 
