@@ -168,12 +168,13 @@ impl Watcher for DeviceRate {
 /// What a device's activities look like, or its bursts while it idles.
 #[derive(Debug)]
 struct Looks {
-    /// Ascending in [`SORTED_BY`].
+    /// In spreads, ascending in [`SORTED_BY`].
     known: Vec<Features>,
-    spread: Features,
+    /// One over the spread of each feature.
+    scale: Features,
     /// The logarithm of how many bursts each of them stands for, over the spreads.
     weight: f64,
-    /// Smallest and largest of each feature.
+    /// Smallest and largest of each feature, in spreads.
     range: [(f64, f64); 5],
 }
 
@@ -186,6 +187,10 @@ impl Looks {
         let bursts = bursts.filter(|of| of.up_bytes > 0 || of.down_bytes > 0);
         let mut known: Vec<Features> = bursts.map(features).collect();
         let spread = spread(&known);
+        let scale = spread.map(f64::recip);
+        for features in &mut known {
+            *features = scaled(features, &scale);
+        }
         known.sort_by(|a, b| a[SORTED_BY].total_cmp(&b[SORTED_BY]));
         let mut range = [(f64::INFINITY, f64::NEG_INFINITY); 5];
         for features in &known {
@@ -196,7 +201,7 @@ impl Looks {
         let each = count as f64 / known.len().max(1) as f64;
         Self {
             weight: each.max(1.0).ln() - spread.map(f64::ln).iter().sum::<f64>(),
-            spread,
+            scale,
             known,
             range,
         }
@@ -205,18 +210,18 @@ impl Looks {
     /// How likely it sends a burst so far from the nearest it has sent, as a logarithm: a normal law of five features, but for
     /// what is the same for all.
     fn likely(&self, distance: f64) -> f64 {
-        self.weight - distance * distance * self.spread.len() as f64 / 2.0
+        self.weight - distance * distance * self.scale.len() as f64 / 2.0
     }
 
     /// To the nearest of its activities, in spreads; `beyond` where all are farther.
     fn distance(&self, features: &Features, beyond: f64) -> f64 {
+        let features = &scaled(features, &self.scale);
         // A little more, so that what rounding does to the root is cut off below.
         let mut least = beyond * beyond * features.len() as f64 * (1.0 + 1e-9);
         // None is nearer than what all of them lie within: most bursts end here.
         let mut outside = 0.0;
-        for ((&(low, high), &feature), &spread) in self.range.iter().zip(features).zip(&self.spread)
-        {
-            let apart = (low - feature).max(feature - high).max(0.0) / spread;
+        for (&(low, high), &feature) in self.range.iter().zip(features) {
+            let apart = (low - feature).max(feature - high).max(0.0);
             outside += apart * apart;
         }
         if outside > least * (1.0 + 1e-9) {
@@ -229,7 +234,7 @@ impl Looks {
         let (below, above) = self.known.split_at(middle);
         let (mut below, mut above) = (below.iter().rev(), above.iter());
         let apart = |next: Option<&Features>| match next {
-            Some(known) => ((known[SORTED_BY] - by) / self.spread[SORTED_BY]).powi(2),
+            Some(known) => (known[SORTED_BY] - by).powi(2),
             None => f64::INFINITY,
         };
         let (mut next_below, mut next_above) = (below.next(), above.next());
@@ -245,12 +250,21 @@ impl Looks {
             ways = [apart(next_below), apart(next_above)];
             let mut squares = [0.0; 5];
             for (place, square) in squares.iter_mut().enumerate() {
-                *square = ((known[place] - features[place]) / self.spread[place]).powi(2);
+                *square = (known[place] - features[place]).powi(2);
             }
             least = least.min(squares.iter().sum());
         }
         (least / features.len() as f64).sqrt().min(beyond)
     }
+}
+
+/// Features in units of their spreads.
+fn scaled(features: &Features, scale: &Features) -> Features {
+    let mut all = *features;
+    for (feature, scale) in all.iter_mut().zip(scale) {
+        *feature *= scale;
+    }
+    all
 }
 
 /// How much activities of one device differ from their nearest like: the root mean square of each feature.
@@ -327,11 +341,12 @@ struct Burst {
 fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
     let cells = &watched.cells;
     let bins = usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX);
-    let up = usual(cells.iter().map(|cell| cell.up), bins);
-    let down = usual(cells.iter().map(|cell| cell.down), bins);
+    // Bytes are whole: what exceeds a rate exceeds the whole bytes of it.
+    let up = usual(cells.iter().map(|cell| cell.up), bins) as u64;
+    let down = usual(cells.iter().map(|cell| cell.down), bins) as u64;
     let mut bursts: Vec<Burst> = Vec::new();
     for cell in cells {
-        if cell.up as f64 <= up && cell.down as f64 <= down {
+        if cell.up <= up && cell.down <= down {
             continue;
         }
         match bursts.last_mut() {
@@ -357,8 +372,9 @@ fn bursts(watched: &Watched, last: i64) -> Vec<Burst> {
 
 /// What a bin must exceed: median and three standard deviations by the median deviation, of these bins and as many silent
 /// ones as make up `bins`.
-fn usual(bytes: impl Iterator<Item = u64>, bins: usize) -> f64 {
-    let active: Vec<u64> = bytes.filter(|&bytes| bytes > 0).collect();
+fn usual(bytes: impl ExactSizeIterator<Item = u64>, bins: usize) -> f64 {
+    let mut active: Vec<u64> = Vec::with_capacity(bytes.len());
+    active.extend(bytes.filter(|&bytes| bytes > 0));
     let silent = bins.saturating_sub(active.len());
     let middle = bins.saturating_sub(1) / 2;
     let Some(rank) = middle.checked_sub(silent) else {

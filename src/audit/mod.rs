@@ -87,7 +87,7 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
         let (name, defense) = audit.defenses.get(place)?;
         let stream = |purpose| streams::stream(audit.seed, &[name, purpose], number);
         let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
-        let away = ground.away();
+        let away = ground.away(number);
         let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
         let trial = ground.judge(&shaped, away.as_ref(), number, &mut stream("shuffle"));
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, of);

@@ -18,8 +18,13 @@ use std::time::Duration;
 /// How often genuine marks are shuffled among the padded periods, in each trial.
 const SHUFFLES: usize = 200;
 /// Marks dealt in all trials of a defense, about. Two weeks of a busy home have six thousand genuine periods: the control is
-/// then had from the first sixteen trials, claims and all, which tells it as well; the first trial always has one.
-const DEALT_AT_MOST: u64 = 20_000_000;
+/// then had from the first eight trials, claims and all, which tells it as well; the first trial always has one.
+const DEALT_AT_MOST: u64 = 10_000_000;
+/// Days at home that are held against as many away in all trials of a defense, about: a year of them tells a home apart as
+/// well as several would. The first trial always has both.
+const DAYS_AT_MOST: u64 = 365;
+
+const DAY_S: f64 = 86_400.0;
 
 /// What all trials share.
 pub struct Ground<'a> {
@@ -96,9 +101,11 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The same home without anybody in it, where an adversary wants to be shown that.
-    pub fn away(&self) -> Option<&Trace> {
-        self.away.as_ref()
+    /// The same home without anybody in it, where an adversary wants to be shown that in the trial of that number, from 0.
+    pub fn away(&self, number: u32) -> Option<&Trace> {
+        let days = (self.trace.seconds() / DAY_S).max(1.0) as u64;
+        let before = days.saturating_mul(u64::from(number));
+        self.away.as_ref().filter(|_| before < DAYS_AT_MOST)
     }
 
     /// Of the trial of that number, from 0: shows a wire to every adversary, and the wire of the days away to those that tell days.
@@ -121,7 +128,11 @@ impl<'a> Ground<'a> {
         let guesses: Vec<Vec<Guess>> = self
             .watchers
             .iter()
-            .map(|(_, adversary)| adversary.guess_on(&wire))
+            .map(|(row, adversary)| match (row.kind, &away) {
+                // Nothing to hold its days against.
+                (Kind::Days, None) => Vec::new(),
+                _ => adversary.guess_on(&wire),
+            })
             .collect();
         // All against the same shuffles: a new adversary does not move the others.
         let of_activities: Vec<&[Guess]> = self
