@@ -116,8 +116,8 @@ impl DeviceRate {
         }
         // Of two alike the first is claimed: one of them it was.
         let (device, most) = best.filter(|(_, most)| *most > unused)?;
-        let next = second.max(unused).clamp(most - CERTAIN, most);
-        Some((device, most - next))
+        // Of two as sure as it gets none is surer by a rounding.
+        Some((device, (most - second.max(unused)).clamp(0.0, CERTAIN)))
     }
 }
 

@@ -74,15 +74,20 @@ pub trait Watcher: Adversary {
 pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Watched> {
     let grid = Grid::new(seen.window.start, affordable(seen, bin));
     let whose = whose(seen, knowledge);
+    if whose.iter().all(Option::is_none) {
+        // All in one, as in a tunnel.
+        if let Some(cells) = side_by_side(seen, grid) {
+            let device = None;
+            let watched = (!cells.is_empty()).then_some(Watched {
+                device,
+                grid,
+                cells,
+            });
+            return watched.into_iter().collect();
+        }
+    }
     let mut filling: Vec<Filling> = Vec::new();
     filling.resize_with(knowledge.devices.len().saturating_add(1), Filling::default);
-    if let ([tunnel, ..], true) = (&mut filling[..], whose.iter().all(Option::is_none)) {
-        // All in one, as in a tunnel: room at once, as far as it is sure to be used.
-        let bins = bins_of_trains(seen, grid.bin()).min(BINS_AT_MOST);
-        let window = grid.index(seen.window.end).max(0).unsigned_abs();
-        let room = bins.min(window.saturating_add(1));
-        tunnel.cells.reserve(usize::try_from(room).unwrap_or(0));
-    }
     for sighting in &seen.sightings {
         let device = whose.get(sighting.flow as usize).copied().flatten();
         let place = device.map_or(0, |device| device.saturating_add(1));
@@ -99,6 +104,72 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
         })
         .filter(|watched| !watched.cells.is_empty())
         .collect()
+}
+
+/// Bins of a window that are filled by their places, at most, and how many of them a train must fill so that it is worth it.
+const SIDE_BY_SIDE_AT_MOST: u64 = 4_000_000;
+const SIDE_BY_SIDE_PER_TRAIN_BIN: u64 = 4;
+
+/// The active bins of a wire whose trains fill most of its window: every bin of the window has its place, and none is looked
+/// for. `None` where trains are few, or leave the window.
+fn side_by_side(seen: &Observation, grid: Grid) -> Option<Vec<Cell>> {
+    let window = seen.window;
+    let (first, last) = (grid.index(window.start), grid.index(window.end));
+    let bins = last.checked_sub(first)?.checked_add(1)?;
+    let few = bins_of_trains(seen, grid.bin()).saturating_mul(SIDE_BY_SIDE_PER_TRAIN_BIN);
+    if bins.unsigned_abs() > SIDE_BY_SIDE_AT_MOST.min(few) {
+        return None;
+    }
+    let within = |of: &Sighting| window.start <= of.at && of.end() <= window.end;
+    if !seen.sightings.iter().all(within) {
+        return None;
+    }
+    let bin = nanos(grid.bin()).max(1);
+    let mut cells: Vec<Cell> = (first..=last)
+        .map(|index| Cell {
+            index,
+            ..Cell::default()
+        })
+        .collect();
+    for sighting in &seen.sightings {
+        let (every, bytes) = (sighting.every.max(0), u64::from(sighting.bytes));
+        let usual = bin.checked_div(every).unwrap_or(0);
+        let (mut at, mut left) = (sighting.at.0, i64::from(sighting.count));
+        let index = grid.index(sighting.at);
+        let mut border = grid.start(index.saturating_add(1)).0;
+        let mut place = usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX);
+        // All instants are within the window: nothing here comes near the end of time.
+        while left > 0 {
+            let before = border.saturating_sub(at);
+            if before > 0 {
+                // Packets before the border: mostly as many as fill a bin, or one more.
+                let is = |n: i64| {
+                    every.saturating_mul(n - 1) < before && every.saturating_mul(n) >= before
+                };
+                let passing = match every {
+                    0 => left,
+                    _ if is(usual) => usual,
+                    _ if is(usual.saturating_add(1)) => usual.saturating_add(1),
+                    _ => (before - 1) / every + 1,
+                };
+                let passing = passing.min(left);
+                let cell = cells.get_mut(place)?;
+                let bytes = bytes.saturating_mul(passing.unsigned_abs());
+                put(cell, sighting.direction, bytes);
+                at = at.saturating_add(every.saturating_mul(passing));
+                left -= passing;
+            }
+            // A slow train leaves bins out.
+            let on = match at.saturating_sub(border) < bin {
+                true => 1,
+                false => at.saturating_sub(border) / bin + 1,
+            };
+            border = border.saturating_add(bin.saturating_mul(on));
+            place = place.saturating_add(usize::try_from(on).unwrap_or(usize::MAX));
+        }
+    }
+    cells.retain(|cell| cell.up > 0 || cell.down > 0);
+    Some(cells)
 }
 
 /// The length of a bin: `bin`, doubled until trains fill no more than [`BINS_AT_MOST`].
@@ -387,6 +458,27 @@ mod tests {
             }).collect();
             let of = |sightings| cells(&rates(&seen(sightings), &knowledge(), Duration::from_secs(1))[0]);
             prop_assert_eq!(of(trains.clone()), of(singles));
+        }
+
+        /// Bins that have their places hold what bins that are looked for hold.
+        #[test]
+        fn side_by_side_or_one_by_one(
+            trains in prop::collection::vec((0i64..50_000, 1u32..40, 0i64..1_200_000_000, any::<bool>()), 1..20)
+        ) {
+            let trains: Vec<Sighting> = trains.into_iter().map(|(at, count, every, up)| Sighting {
+                count,
+                every,
+                ..Sighting::one(Timestamp(at * 1_000_000), 0, if up { Direction::Up } else { Direction::Down }, 3)
+            }).collect();
+            let long = Sighting { count: 99, every: 1_000_000_000, ..Sighting::one(Timestamp(0), 0, Direction::Up, 1) };
+            let seen = Observation {
+                flows: vec![SeenFlow { far: "tunnel".into(), shaping: None }],
+                ..seen(trains.into_iter().chain([long]).collect())
+            };
+            let grid = Grid::new(seen.window.start, Duration::from_secs(1));
+            let mut filling = Filling::default();
+            seen.sightings.iter().for_each(|of| filling.add(of, grid));
+            prop_assert_eq!(side_by_side(&seen, grid), Some(filling.cells()));
         }
     }
 }
