@@ -3,7 +3,8 @@
 //! Times are RFC 3339 (`2024-04-16T08:34:12.524Z`, any offset) or seconds since 1970 with up to nine decimals; an instant has
 //! an end equal to its start, or none. `device` is an id, a name, an IP address or a MAC address. Columns may stand in any
 //! order and others beside them; of these, `tolerance_s` says how many seconds from the truth a claim may lie, where whoever wrote
-//! the file knows that better than the default. Lines that begin with `#` are remarks.
+//! the file knows that better than the default, and `traffic_start` and `traffic_end` when its traffic passed, where it is known
+//! and need not be looked for. Lines that begin with `#` are remarks.
 
 use crate::units::{Span, Timestamp, NANOS};
 use std::io::Read;
@@ -26,10 +27,14 @@ pub struct Label {
     pub activity: String,
     /// How far from it a claim may lie, where the file says that.
     pub tolerance: Option<Duration>,
+    /// From when to when its traffic passed, where the file says that.
+    pub traffic: Option<Span>,
 }
 
 /// The column that says how far from the truth a claim may lie, in seconds.
 pub const TOLERANCE: &str = "tolerance_s";
+/// The columns that say when the traffic of an activity passed.
+pub const TRAFFIC: [&str; 2] = ["traffic_start", "traffic_end"];
 
 /// How far from these labels claims may lie: the farthest that any says, if each says it.
 pub fn told_tolerance(labels: &[Label]) -> Option<Duration> {
@@ -131,9 +136,12 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
             })?;
     }
     let [start_at, end_at, device_at, activity_at] = at;
-    let tolerance_at = header
-        .iter()
-        .position(|field| field.eq_ignore_ascii_case(TOLERANCE));
+    let beside = |name: &str| {
+        let mut fields = header.iter();
+        fields.position(|field| field.eq_ignore_ascii_case(name))
+    };
+    let tolerance_at = beside(TOLERANCE);
+    let traffic_at = TRAFFIC.map(beside);
 
     let mut labels = Vec::new();
     for record in reader.into_records() {
@@ -148,18 +156,25 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
                 value: field(at).to_owned(),
             })
         };
-        let start = time(start_at, "start")?;
-        let end = if field(end_at).is_empty() {
-            start
-        } else {
-            time(end_at, "end")?
+        let span = |from, to, names: [&'static str; 2]| {
+            let start = time(from, names[0])?;
+            let end = match field(to) {
+                "" => start,
+                _ => time(to, names[1])?,
+            };
+            if end < start {
+                return Err(LabelsError::Backwards {
+                    name: name.to_owned(),
+                    line,
+                });
+            }
+            Ok(Span::new(start, end))
         };
-        if end < start {
-            return Err(LabelsError::Backwards {
-                name: name.to_owned(),
-                line,
-            });
-        }
+        let told = span(start_at, end_at, ["start", "end"])?;
+        let traffic = match traffic_at {
+            [Some(from), Some(to)] if !field(from).is_empty() => Some(span(from, to, TRAFFIC)?),
+            _ => None,
+        };
         if field(device_at).is_empty() {
             return Err(LabelsError::Device {
                 name: name.to_owned(),
@@ -184,10 +199,11 @@ pub fn read_labels(from: impl Read, name: &str) -> Result<Vec<Label>, LabelsErro
             });
         }
         labels.push(Label {
-            span: Span::new(start, end),
+            span: told,
             device: field(device_at).to_owned(),
             activity: field(activity_at).to_owned(),
             tolerance,
+            traffic,
         });
     }
     Ok(labels)
@@ -251,6 +267,17 @@ mod tests {
             let error = read(&text.replace("2.5", bad)).unwrap_err().to_string();
             assert!(error.contains("line 3: tolerance_s"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_may_say_when_traffic_passed() {
+        let text = "start,end,device,activity,traffic_start,traffic_end\n1,2,plug,on,1.5,4\n3,4,plug,off,,\n5,,bulb,on,6,\n";
+        let traffic: Vec<Option<Span>> = read(text).unwrap().iter().map(|l| l.traffic).collect();
+        let lasting = Span::new(at(1, 500_000_000), at(4, 0));
+        assert_eq!(traffic, [Some(lasting), None, Some(Span::at(at(6, 0)))]);
+        let error = read(&text.replace("1.5,4", "4,x")).unwrap_err().to_string();
+        assert!(error.contains("line 2: traffic_end `x`"), "{error}");
+        assert!(read(&text.replace("1.5,4", "4,1.5")).is_err());
     }
 
     #[test]

@@ -248,6 +248,7 @@ mod tests {
             device: device.to_owned(),
             activity: activity.to_owned(),
             tolerance: None,
+            traffic: None,
         }
     }
 

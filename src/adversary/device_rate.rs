@@ -86,17 +86,11 @@ impl DeviceRate {
         // What is farther than twice the limit is as good as any other guess.
         let beyond = 2.0 * FITS;
         let (mut best, mut second) = (None, f64::NEG_INFINITY);
-        let mut unused = f64::NEG_INFINITY;
-        let mut idling = |looks: &Looks| {
-            let distance = looks.distance(features, beyond);
-            if distance < beyond {
-                unused = unused.max(looks.likely(distance));
-            }
+        let devices = || {
+            let all = all.iter().enumerate();
+            all.filter(|(device, _)| only.is_none_or(|only| only == *device))
         };
-        for (device, [used, idle]) in all.iter().enumerate() {
-            if only.is_some_and(|only| only != device) {
-                continue;
-            }
+        for (device, [used, _]) in devices() {
             let distance = used.distance(features, beyond);
             let likely = used.likely(distance);
             match best {
@@ -107,15 +101,23 @@ impl DeviceRate {
                 }
                 _ => second = second.max(likely),
             }
-            if !tunnelled {
-                idling(idle);
+        }
+        // Of two alike the first is claimed: one of them it was. Where none fits nothing need be known of idling.
+        let (device, most) = best?;
+        let mut unused = f64::NEG_INFINITY;
+        let mut idling = |looks: &Looks| {
+            let distance = looks.distance(features, beyond);
+            if distance < beyond {
+                unused = unused.max(looks.likely(distance));
             }
+        };
+        match tunnelled {
+            true => idling(&self.together),
+            false => devices().for_each(|(_, [_, idle])| idling(idle)),
         }
-        if tunnelled {
-            idling(&self.together);
+        if most <= unused {
+            return None;
         }
-        // Of two alike the first is claimed: one of them it was.
-        let (device, most) = best.filter(|(_, most)| *most > unused)?;
         // Of two as sure as it gets none is surer by a rounding.
         Some((device, (most - second.max(unused)).clamp(0.0, CERTAIN)))
     }

@@ -162,8 +162,8 @@ fn devices(inventory: &Inventory) -> Vec<Device> {
         .collect()
 }
 
-/// Labels inside the window as activities. Their traffic is what `infer` claims of that device within the tolerance of the
-/// label, for a label may be as coarse as a minute; where nothing is claimed, all of the label.
+/// Labels inside the window as activities. Their traffic is what the label tells; else what `infer` claims of that device
+/// within the tolerance of the label, for a label may be as coarse as a minute; where nothing is claimed, all of the label.
 fn labelled(
     labels: &[Label],
     claims: &[Vec<Claim>],
@@ -189,7 +189,8 @@ fn labelled(
             .iter()
             .map(|claim| claim.span)
             .filter(|claim| claim.touches(label.span, tolerance));
-        let traffic = near.reduce(Span::union).unwrap_or(label.span);
+        let traffic = label.traffic.or_else(|| near.reduce(Span::union));
+        let traffic = traffic.unwrap_or(label.span);
         activities.push(Activity {
             device,
             span: label.span,

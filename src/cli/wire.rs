@@ -4,7 +4,7 @@
 //! observation knows its flows by what the far end can be called; where the trace knows a flow of that name, its addresses
 //! and ports are written, and a tunnel, which has none, gets addresses set apart for documentation (RFC 5737, RFC 3849).
 
-use crate::activity::labels::TOLERANCE;
+use crate::activity::labels::{TOLERANCE, TRAFFIC};
 use crate::capture::{LinkType, Writer};
 use crate::cli::exit::usage;
 use crate::cli::shaping::{tell, Ends};
@@ -75,8 +75,8 @@ pub fn write(
     Ok(count)
 }
 
-/// Writes the truth as `start,end,device,activity,tolerance_s`, whole or not at all: the last is how far from it a claim may lie, so
-/// that whoever reads it judges as was judged here. Devices of a made-up home are called by their
+/// Writes the truth as `start,end,device,activity,tolerance_s,traffic_start,traffic_end`, whole or not at all: how far from it a
+/// claim may lie, and when its traffic passed, so that whoever reads it judges as was judged here. Devices of a made-up home are called by their
 /// addresses: nothing on the wire tells what they are.
 ///
 /// # Errors
@@ -85,7 +85,8 @@ pub fn write_labels(path: &Path, trace: &Trace, tolerance: Duration) -> anyhow::
     let tolerance = tolerance.as_secs_f64().to_string();
     write_whole(path, |out| {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(["start", "end", "device", "activity", TOLERANCE])?;
+        let [from, to] = TRAFFIC;
+        csv.write_record(["start", "end", "device", "activity", TOLERANCE, from, to])?;
         for activity in &trace.activities {
             csv.write_record([
                 activity.span.start.to_string().as_str(),
@@ -93,6 +94,8 @@ pub fn write_labels(path: &Path, trace: &Trace, tolerance: Duration) -> anyhow::
                 called(trace, activity.device).as_str(),
                 activity.label.as_str(),
                 tolerance.as_str(),
+                activity.traffic.start.to_string().as_str(),
+                activity.traffic.end.to_string().as_str(),
             ])?;
         }
         csv.flush()

@@ -24,7 +24,7 @@ use crate::units::{Direction, Rate, Span, Timestamp, NANOS};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{json, Value};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Bytes of a cell, and the most of one of random size, where nothing is said.
 const CELL: u32 = 1000;
@@ -151,17 +151,11 @@ fn busiest_seconds(trace: &Trace) -> [f64; 2] {
 /// A genuine packet of one direction: when it comes, and its bytes.
 type Offered = (Timestamp, u32);
 
-/// The packets of a trace, up and down, and their bytes.
-fn offered(trace: &Trace) -> ([Vec<Offered>; 2], u64) {
-    let mut ways = [(); 2].map(|()| Vec::with_capacity(trace.packets.len()));
-    let mut bytes = 0;
-    for packet in &trace.packets {
-        bytes += u64::from(packet.bytes);
-        if let Some(of) = ways.get_mut(way(packet.direction)) {
-            of.push((packet.at, packet.bytes));
-        }
-    }
-    (ways, bytes)
+/// The packets of a trace in one direction.
+fn offered(trace: &Trace, direction: Direction) -> impl Iterator<Item = Offered> + Clone + '_ {
+    let packets = trace.packets.iter();
+    let packets = packets.filter(move |packet| packet.direction == direction);
+    packets.map(|packet| (packet.at, packet.bytes))
 }
 
 /// What one direction comes to.
@@ -178,7 +172,7 @@ impl Ilp {
         &self,
         window: Span,
         direction: Direction,
-        packets: &[Offered],
+        packets: impl Iterator<Item = Offered>,
         delays: &mut Delays,
     ) -> Carried {
         let cell = self.sizes.0;
@@ -190,7 +184,7 @@ impl Ilp {
         let (mut place, mut free, mut used) = (0i64, room, 0u64);
         let mut genuine = 0u64;
         let sent = |place: i64| Timestamp(start.0.saturating_add(every.saturating_mul(place)));
-        for &(at, bytes) in packets {
+        for (at, bytes) in packets {
             let bytes = u64::from(bytes);
             genuine += bytes;
             let since = at.0.saturating_sub(start.0);
@@ -235,15 +229,15 @@ impl Ilp {
         &self,
         window: Span,
         direction: Direction,
-        packets: &[Offered],
+        packets: impl Iterator<Item = Offered> + Clone,
         delays: &mut Delays,
         chance: &mut ChaCha8Rng,
     ) -> Carried {
         let (least, most) = self.sizes;
         let mean = (f64::from(least) + f64::from(most)) / 2.0;
         let mean_every = every(mean, self.rates[way(direction)]);
-        let mut packets = packets.iter().copied().peekable();
-        let mut waiting: VecDeque<Offered> = VecDeque::new();
+        let mut waiting = Waiting::new(packets.clone());
+        let mut packets = packets.peekable();
         let mut carried = Carried::default();
         let mut at = window.start;
         loop {
@@ -253,14 +247,14 @@ impl Ilp {
             let begin = at;
             let mut count = 0;
             while count < self.hold {
-                while let Some(packet) = packets.next_if(|packet| packet.0 <= at) {
-                    waiting.push_back(packet);
+                while packets.next_if(|packet| packet.0 <= at).is_some() {
+                    waiting.count += 1;
                 }
-                if at > window.end && waiting.is_empty() {
+                if at > window.end && waiting.count == 0 {
                     break;
                 }
                 // Nothing waits: dummies until the next packet has come, or the trace is over.
-                let idle = match waiting.is_empty() {
+                let idle = match waiting.count == 0 {
                     true => packets.peek().map_or(window.end, |packet| packet.0),
                     false => at,
                 };
@@ -272,7 +266,7 @@ impl Ilp {
                         dummies
                     }
                     _ => {
-                        match fill(&mut waiting, room, at, delays) {
+                        match waiting.fill(room, at, delays) {
                             0 => carried.cover += u64::from(size),
                             genuine => carried.framing += u64::from(size - genuine),
                         }
@@ -296,20 +290,41 @@ impl Ilp {
     }
 }
 
-/// Puts up to `room` bytes of what waits into a packet that goes now: how many.
-fn fill(waiting: &mut VecDeque<Offered>, room: u32, now: Timestamp, delays: &mut Delays) -> u32 {
-    let mut free = room;
-    while let Some((since, left)) = waiting.front_mut() {
-        let taken = (*left).min(free);
-        *left -= taken;
-        free -= taken;
-        if *left > 0 {
-            break;
+/// What waits: so many of the packets that have not gone, the first of which may have gone in part. Nothing is copied, for they
+/// go in the order in which they come.
+struct Waiting<P> {
+    packets: P,
+    /// How many have come and not gone.
+    count: usize,
+    /// The first of all that have not gone, with its bytes that have not.
+    first: Option<Offered>,
+}
+
+impl<P: Iterator<Item = Offered>> Waiting<P> {
+    fn new(mut packets: P) -> Self {
+        Self {
+            first: packets.next(),
+            packets,
+            count: 0,
         }
-        delays.passed(*since, now);
-        waiting.pop_front();
     }
-    room - free
+
+    /// Puts up to `room` bytes of what waits into a packet that goes now: how many.
+    fn fill(&mut self, room: u32, now: Timestamp, delays: &mut Delays) -> u32 {
+        let mut free = room;
+        while let Some((since, left)) = self.first.as_mut().filter(|_| self.count > 0) {
+            let taken = (*left).min(free);
+            *left -= taken;
+            free -= taken;
+            if *left > 0 {
+                break;
+            }
+            delays.passed(*since, now);
+            self.first = self.packets.next();
+            self.count -= 1;
+        }
+        room - free
+    }
 }
 
 /// Nanoseconds between cells of that size at that rate.
@@ -320,16 +335,15 @@ fn every(cell: f64, rate: Rate) -> i64 {
 impl Defense for Ilp {
     fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
         let mut delays = Delays::default();
-        let (offered, genuine) = offered(trace);
         let [up, down] = [Direction::Up, Direction::Down].map(|direction| match self.random {
             false => {
-                let packets = &offered[way(direction)];
+                let packets = offered(trace, direction);
                 self.constant_way(trace.window, direction, packets, &mut delays)
             }
             true => {
                 // A stream of chance for each way: what one draws does not move the other.
                 let mut own = ChaCha8Rng::seed_from_u64(chance.gen());
-                let packets = &offered[way(direction)];
+                let packets = offered(trace, direction);
                 self.random_way(trace.window, direction, packets, &mut delays, &mut own)
             }
         });
@@ -356,7 +370,7 @@ impl Defense for Ilp {
                 sightings,
             },
             cost: Cost {
-                genuine,
+                genuine: trace.bytes(),
                 dropped: 0,
                 cover,
                 framing,

@@ -66,7 +66,7 @@ pub struct DefendArgs {
     /// Write what the wire shows in the first trial of the one defense as pcapng
     #[arg(long, short = 'w', value_name = "PCAPNG", value_hint = ValueHint::FilePath)]
     pub write: Option<PathBuf>,
-    /// Write the truth beside it: CSV of start,end,device,activity,tolerance_s
+    /// Write the truth beside it: CSV of start,end,device,activity,tolerance_s,traffic_start,traffic_end
     #[arg(long, value_name = "CSV", value_hint = ValueHint::FilePath)]
     pub labels_out: Option<PathBuf>,
 }
