@@ -21,6 +21,7 @@ pub mod infer;
 pub mod keygen;
 pub mod live;
 pub mod live_listen;
+pub mod live_sandbox;
 pub mod live_stage;
 pub mod loopback;
 pub mod manual;
@@ -114,6 +115,7 @@ fn infer_or_watch(
     common: &args::Common,
     view: View,
 ) -> anyhow::Result<Exit> {
+    args.watch.check().map_err(exit::usage)?;
     match args.watch.is_live() {
         true => live::run(args, common, view),
         false => infer::run(args, common, view),
