@@ -93,9 +93,7 @@ fn a_ring_is_recorded_by_who_called_sudo_with_no_rights_left() {
 
     // It goes on: packets, the ring, counters, what becomes of the interface.
     network.send(120, 10);
-    recording.until("third file", |_| {
-        (files(&folder).len() == 3).then_some(())
-    });
+    recording.until("third file", |_| (files(&folder).len() == 3).then_some(()));
     counts(
         &mut recording,
         "120 packets recorded, 120 received, 0 dropped by the kernel",
@@ -220,9 +218,7 @@ fn a_service_with_one_capability_gives_it_up() {
     // This one takes CAP_SETPCAP to change; without exec nothing comes of it.
     assert_eq!(status["CapBnd"], "0000000000002000");
     network.send(60, 10);
-    recording.until("second file", |_| {
-        (files(&folder).len() == 2).then_some(())
-    });
+    recording.until("second file", |_| (files(&folder).len() == 2).then_some(()));
     recording.signal("TERM");
     recording.ends(0);
 }
@@ -240,7 +236,16 @@ fn a_watch_goes_on_inside_and_writes_its_reports_at_the_end() {
     let mut watch = network.other(
         "infer",
         &[
-            "-i", "b0", "-f", "udp", "-o", &json, "-o", "md=/dev/null", "--rates", &rates,
+            "-i",
+            "b0",
+            "-f",
+            "udp",
+            "-o",
+            &json,
+            "-o",
+            "md=/dev/null",
+            "--rates",
+            &rates,
         ],
     );
     watch.says(&format!(
@@ -281,8 +286,16 @@ fn a_watch_that_could_not_write_its_reports_does_not_begin() {
     fs::write(&roots, "old").unwrap();
     let (shared, nowhere) = (format!("json={roots}"), format!("json={folder}/no/v.json"));
     for (more, code, said) in [
-        (&["-o", &json][..], 4, "user nobody (uid 65534) cannot write"),
-        (&["--rates", &csv], 4, "user nobody (uid 65534) cannot write"),
+        (
+            &["-o", &json][..],
+            4,
+            "user nobody (uid 65534) cannot write",
+        ),
+        (
+            &["--rates", &csv],
+            4,
+            "user nobody (uid 65534) cannot write",
+        ),
         (&["-o", &nowhere], 4, "make the folder, or choose another"),
         (&["-o", &shared], 4, "belongs to user 0"),
         (&["-Z", "no-such-user"], 2, "there is no user no-such-user"),

@@ -21,8 +21,8 @@ use stp_audit::device::inventory::{take, Inventory};
 use stp_audit::flow::home::Home;
 use stp_audit::flow::observer::Observer;
 use stp_audit::live::engine::{Engine, Settings};
-use stp_audit::live::finish::Finished;
 use stp_audit::live::event::{Event, What};
+use stp_audit::live::finish::Finished;
 use stp_audit::units::Span;
 
 const MINUTE: Duration = Duration::from_secs(60);

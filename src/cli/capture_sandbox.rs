@@ -23,7 +23,8 @@ impl Sandbox {
     pub fn of(args: &RecordArgs, from: &Opened, to: &Output) -> anyhow::Result<Option<Self>> {
         let writable: Vec<PathBuf> = to.folder().map(Into::into).into_iter().collect();
         // One file that root records as nobody stays root's: nobody else asked for it.
-        let somebodys = args.rights.user.is_some() || said("SUDO_UID").is_some() || !writable.is_empty();
+        let somebodys =
+            args.rights.user.is_some() || said("SUDO_UID").is_some() || !writable.is_empty();
         let Some(plan) = plan(&args.rights, &from.lives, writable)? else {
             return Ok(None);
         };

@@ -14,6 +14,7 @@ pub mod checks;
 pub mod defend;
 pub mod defended;
 pub mod demo;
+pub mod ending;
 pub mod exit;
 pub mod fingerprint;
 pub mod homes;

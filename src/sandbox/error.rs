@@ -44,9 +44,7 @@ pub enum SandboxError {
     #[error("this kernel has no Landlock to keep a process away from files (Linux 5.13 has it, where `lsm=` lists landlock at boot); --no-sandbox does without")]
     NoLandlock,
     /// Another system, or another machine.
-    #[error(
-        "there is a sandbox on Linux on x86_64 and aarch64 alone; --no-sandbox does without"
-    )]
+    #[error("there is a sandbox on Linux on x86_64 and aarch64 alone; --no-sandbox does without")]
     Elsewhere,
     /// The kernel refused a step.
     #[error("sandbox: {step}: {source}; --no-sandbox does without")]
