@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn pieces_stand_side_by_side_as_far_as_they_fit() {
         let set = |width| set(&["three", "家", "a", "longer"], "  ", width);
-        assert_eq!(set(21), ["three  家  a  longer"]);
-        assert_eq!(set(20), ["three  家  a", "longer"]);
+        assert_eq!(set(20), ["three  家  a  longer"]);
+        assert_eq!(set(19), ["three  家  a", "longer"]);
         assert_eq!(set(8), ["three", "家  a", "longer"]);
         assert_eq!(set(0), ["three", "家", "a", "longer"]);
         assert_eq!(super::set(&[], " ", 9), [""; 0]);
