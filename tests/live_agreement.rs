@@ -15,7 +15,7 @@ use stp_audit::activity::detect::detect;
 use stp_audit::activity::parameters::Parameters;
 use stp_audit::activity::{read_labels, score, Scores};
 use stp_audit::capture::{Options, Reader};
-use stp_audit::cli::infer::named;
+use stp_audit::cli::ending::named;
 use stp_audit::device::catalog::Catalog;
 use stp_audit::device::inventory::{take, Inventory};
 use stp_audit::flow::home::Home;

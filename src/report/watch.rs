@@ -171,3 +171,77 @@ fn row(engine: &Engine, member: &Member) -> Vec<String> {
         last,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::parameters::Parameters;
+    use crate::capture::{Frame, LinkType};
+    use crate::device::catalog::Catalog;
+    use crate::flow::observer;
+    use crate::live::engine::Settings;
+    use crate::units::Timestamp;
+    use unicode_width::UnicodeWidthStr;
+
+    /// A home in which so many devices have each sent a packet a second to a server of its own.
+    fn watched(devices: u8) -> Engine {
+        let settings = Settings {
+            observer: observer::Settings::default(),
+            vantage: None,
+            parameters: Parameters::default(),
+            window: Duration::from_secs(3600),
+            warm_up: Duration::ZERO,
+        };
+        let mut engine = Engine::new(settings, Catalog::embedded().unwrap()).unwrap();
+        for second in 0..4 {
+            for device in 1..=devices {
+                let mut data = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, device, 8, 0];
+                data.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+                data.extend([192, 168, 1, device, 198, 51, 100, device]);
+                data.extend([0x80, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 1]);
+                data.extend([0x50, 0x10, 0x20, 0, 0, 0, 0, 0]);
+                engine.watch(&Frame {
+                    at: Timestamp::new(1_000_000 + second, 0),
+                    link: LinkType::ETHERNET,
+                    wire_len: 54,
+                    data: &data,
+                    interface: 0,
+                });
+            }
+        }
+        engine
+    }
+
+    #[test]
+    fn the_table_fits_the_terminal_whatever_its_size() {
+        let engine = watched(30);
+        for (width, lines) in [(120, 40), (120, 24), (80, 24), (80, 12), (50, 24), (40, 16)] {
+            let style = Style {
+                color: false,
+                width: Some(width),
+            };
+            let text = text(&engine, "eth1", Duration::from_secs(3600), style, lines).unwrap();
+            assert!(text.starts_with("eth1  1970-01-12 13:46:43  120 packets"));
+            // One is the cursor's.
+            assert!(text.lines().count() < lines, "{width} {lines}:\n{text}");
+            for line in text.lines() {
+                assert!(line.width() <= usize::from(width), "{width}:\n{text}");
+            }
+            let rows = text.lines().filter(|line| line.starts_with("unknown-"));
+            let rows = rows.count();
+            assert!(rows > 0, "{text}");
+            let more = format!("\n+{} more\n", 30 - rows);
+            assert_eq!(text.contains(&more), rows < 30, "{width} {lines}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_watch_without_a_packet_says_that_it_waits() {
+        let style = Style {
+            color: false,
+            width: Some(20),
+        };
+        let text = text(&watched(0), "eth1", Duration::from_secs(60), style, 24).unwrap();
+        assert_eq!(text, "eth1\nwaiting for the first packet");
+    }
+}
