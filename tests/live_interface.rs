@@ -99,3 +99,14 @@ fn an_interface_that_is_not_there_is_an_environment_that_fails() {
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("nowhere0"), "{said}");
 }
+
+#[test]
+fn a_user_to_become_is_for_who_listens_to_an_interface() {
+    let output = program()
+        .args(["infer", "-Z", "nobody", "evening-wan.pcapng"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("-Z is for who listens"), "{said}");
+}
