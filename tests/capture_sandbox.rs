@@ -1,5 +1,5 @@
 //! A running `capture` in its sandbox: what it still may, seen from outside in /proc, and that it goes on recording, turning
-//! its ring and telling its counters.
+//! its ring and telling its counters. And `infer -i` in the same one: with its reports written at the end all the same.
 //!
 //! On a pair of virtual interfaces in a network namespace of its own, which takes root; without, the tests say that they are
 //! left out.
@@ -8,224 +8,53 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+mod network;
+mod program;
+
+use network::{frames, Network, Running};
+use serde_json::Value;
+use std::fs;
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
-use stp_audit::capture::{Options, Reader};
-use tempfile::TempDir;
+use std::process::Command;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A namespace in which what is sent through `near` is heard at `far`, 10.99.0.2 behind it.
-struct Network(String);
-
-impl Network {
-    /// `None`, and a line that says so, where none can be made.
-    fn make(name: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            println!("skipped: a network namespace takes root");
-            return None;
+macro_rules! network {
+    () => {
+        match Network::new() {
+            Some(network) => network,
+            None => return,
         }
-        let network = Self(format!("stp-{name}-{}", std::process::id()));
-        if !ran(Command::new("ip").args(["netns", "add", &network.0])) {
-            println!("skipped: this machine makes no network namespaces");
-            return None;
-        }
-        for words in [
-            "link set lo up",
-            "link add near type veth peer name far",
-            "addr add 10.99.0.1/24 dev near",
-            "link set near up",
-            "link set far up",
-            "neigh replace 10.99.0.2 lladdr 02:00:00:00:00:02 dev near nud permanent",
-        ] {
-            assert!(network.ip(words), "ip {words}");
-        }
-        Some(network)
-    }
-
-    fn ip(&self, words: &str) -> bool {
-        let mut ip = Command::new("ip");
-        ran(ip.args(["-n", &self.0]).args(words.split(' ')))
-    }
-
-    /// A command within, to which arguments can be added.
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("ip");
-        command
-            .args(["netns", "exec", &self.0])
-            .arg(program)
-            .env_remove("SUDO_UID")
-            .env_remove("SUDO_GID");
-        command
-    }
-
-    /// Sends so many datagrams of 10 bytes to port 9.
-    fn send(&self, datagrams: u32) {
-        let line = format!(
-            "for i in $(seq {datagrams}); do printf 0123456789 >/dev/udp/10.99.0.2/9; done"
-        );
-        assert!(ran(self.command("bash").args(["-c", &line])));
-    }
+    };
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        ran(Command::new("ip").args(["netns", "del", &self.0]));
-    }
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stp-audit");
+const NONE: &str = "0000000000000000";
 
-fn ran(command: &mut Command) -> bool {
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// `capture` under way.
-struct Recording {
-    child: Child,
-    said: PathBuf,
-}
-
-impl Recording {
-    fn start(mut command: Command, folder: &Path) -> Self {
-        let said = folder.join("said");
-        command.stderr(File::create(&said).unwrap());
-        let child = command.spawn().unwrap();
-        Self { child, said }
-    }
-
-    fn said(&self) -> String {
-        fs::read_to_string(&self.said).unwrap()
-    }
-
-    /// Waits until something is the case.
-    fn until<T>(&mut self, what: &str, mut is: impl FnMut(&Self) -> Option<T>) -> T {
-        let begin = Instant::now();
-        loop {
-            if let Some(found) = is(self) {
-                return found;
-            }
-            let ended = self.child.try_wait().unwrap();
-            assert!(
-                begin.elapsed() < PATIENCE && ended.is_none(),
-                "no {what}: {ended:?}, {}",
-                self.said()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn until_said(&mut self, words: &str) {
-        self.until(words, |this| this.said().contains(words).then_some(()));
-    }
-
-    fn status(&self) -> BTreeMap<String, String> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let lines = status.lines().filter_map(|line| line.split_once(":\t"));
-        lines
-            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-            .collect()
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    /// Waits for its end.
-    fn end(&mut self) -> ExitStatus {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{}", self.said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder whose way is open to all.
-fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    folder
-}
-
-/// A folder `ring` in it of some user.
-fn ring_of(folder: &TempDir, uid: u32) -> PathBuf {
-    let ring = folder.path().join("ring");
-    fs::create_dir(&ring).unwrap();
-    chown(&ring, Some(uid), Some(uid)).unwrap();
-    ring
+/// What a recording in a ring of files in this folder is told.
+fn ring<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let ring = ["-i", "b0", "-f", "udp", "-b", "packets:50", "-w", file];
+    [&ring, more].concat()
 }
 
 /// The files in a folder, in the order of their names.
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
-fn packets(file: &Path) -> u64 {
-    let mut source = Reader::open(&[file.to_owned()], &Options::default()).unwrap();
-    let mut packets = 0;
-    while source.next().unwrap().is_some() {
-        packets += 1;
-    }
-    packets
+fn packets(file: &Path) -> usize {
+    frames(file.to_str().unwrap()).len()
 }
 
-const NONE: &str = "0000000000000000";
-
-#[test]
-fn a_ring_is_recorded_by_who_called_sudo_with_no_rights_left() {
-    let Some(network) = Network::make("ring") else {
-        return;
-    };
-    let folder = folder();
-    let ring = ring_of(&folder, 65_010);
-    let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
-    command
-        .args([
-            "capture",
-            "-i",
-            "far",
-            "-f",
-            "udp port 9",
-            "-b",
-            "packets:50",
-            "-w",
-        ])
-        .arg(ring.join("home.pcapng"))
-        .env("SUDO_UID", "65010")
-        .env("SUDO_GID", "65011");
-    let mut recording = Recording::start(command, folder.path());
-    recording.until_said("sandbox: ");
-    recording.until_said("recording from far");
-    assert!(
-        recording.said().contains(&format!(
-            "sandbox: user 65010 (uid 65010), no capabilities, no exec, no new sockets, writing in {} alone",
-            ring.display()
-        )),
-        "{}",
-        recording.said()
-    );
-    let status = recording.status();
+/// That the process is this user's, and has nothing left but to go on.
+fn is_inside(running: &Running, uid: u32, gid: u32) {
+    let status = running.status();
+    let all = |number: u32| [number.to_string().as_str(); 4].join("\t");
     for (field, value) in [
-        ("Uid", "65010\t65010\t65010\t65010"),
-        ("Gid", "65011\t65011\t65011\t65011"),
-        ("Groups", "65011"),
+        ("Uid", all(uid).as_str()),
+        ("Gid", &all(gid)),
         ("CapInh", NONE),
         ("CapPrm", NONE),
         ("CapEff", NONE),
@@ -237,28 +66,49 @@ fn a_ring_is_recorded_by_who_called_sudo_with_no_rights_left() {
     ] {
         assert_eq!(status[field], value, "{field}");
     }
+}
+
+/// Asks for the counters until they say this.
+fn counts(running: &mut Running, words: &str) {
+    running.until(words, |running| {
+        running.signal("USR1");
+        running.said().contains(words).then_some(())
+    });
+}
+
+#[test]
+fn a_ring_is_recorded_by_who_called_sudo_with_no_rights_left() {
+    let network = network!();
+    let folder = network.folder_of(65_010);
+    let file = format!("{folder}/home.pcapng");
+    let mut command = network.words(&[&[PROGRAM, "capture"][..], &ring(&file, &[])].concat());
+    command.env("SUDO_UID", "65010").env("SUDO_GID", "65011");
+    let mut recording = Running::of(command);
+    recording.says(&format!(
+        "sandbox: user 65010 (uid 65010), no capabilities, no exec, no new sockets, writing in {folder} alone"
+    ));
+    recording.says("recording from b0");
+    is_inside(&recording, 65_010, 65_011);
+    assert_eq!(recording.status()["Groups"], "65011");
 
     // It goes on: packets, the ring, counters, what becomes of the interface.
-    network.send(120);
-    recording.until("second file", |_| (files(&ring).len() == 3).then_some(()));
-    recording.signal(rustix::process::Signal::USR1);
-    recording.until_said("120 packets recorded, 120 received, 0 dropped by the kernel");
-    assert!(network.ip("link set far down"));
-    recording.until_said("far is down; recording goes on once it is up");
-    assert!(network.ip("link set far up"));
-    recording.until_said("far was down from ");
-    network.send(10);
-    recording.until("the last packets", |this| {
-        this.signal(rustix::process::Signal::USR1);
-        let said = this.said();
-        said.contains("130 packets recorded, 130 received")
-            .then_some(())
-    });
-    recording.signal(rustix::process::Signal::INT);
-    assert_eq!(recording.end().code(), Some(0), "{}", recording.said());
+    network.send(120, 10);
+    recording.until("third file", |_| (files(&folder).len() == 3).then_some(()));
+    counts(
+        &mut recording,
+        "120 packets recorded, 120 received, 0 dropped by the kernel",
+    );
+    network.ip(&["link", "set", "b0", "down"]);
+    recording.says("b0 is down; recording goes on once it is up");
+    network.ip(&["link", "set", "b0", "up"]);
+    recording.says("b0 was down from ");
+    network.send(10, 10);
+    counts(&mut recording, "130 packets recorded, 130 received");
+    recording.signal("INT");
+    recording.ends(0);
 
-    let files = files(&ring);
-    let recorded: Vec<u64> = files.iter().map(|file| packets(file)).collect();
+    let files = files(&folder);
+    let recorded: Vec<usize> = files.iter().map(|file| packets(file)).collect();
     assert_eq!(recorded, [50, 50, 30], "{files:?}");
     for file in &files {
         assert!(file.extension().is_some_and(|kind| kind == "pcapng"));
@@ -269,84 +119,42 @@ fn a_ring_is_recorded_by_who_called_sudo_with_no_rights_left() {
 
 #[test]
 fn an_interface_that_is_taken_away_is_noticed_inside() {
-    let Some(network) = Network::make("gone") else {
-        return;
-    };
-    let folder = folder();
-    let ring = ring_of(&folder, 65_020);
-    let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
-    command
-        .args([
-            "capture",
-            "-i",
-            "far",
-            "-f",
-            "udp port 9",
-            "-b",
-            "packets:50",
-            "-w",
-        ])
-        .arg(ring.join("home.pcapng"));
-    let mut recording = Recording::start(command, folder.path());
+    let network = network!();
+    let folder = network.folder_of(65_020);
+    let file = format!("{folder}/home.pcapng");
+    let mut recording = network.start(&ring(&file, &[]));
     // Nobody is told of: the folder's owner records.
-    recording.until_said("sandbox: user 65020 ");
-    recording.until_said("recording from far");
-    network.send(5);
-    recording.until("packets", |this| {
-        this.signal(rustix::process::Signal::USR1);
-        this.said().contains(": 5 packets recorded").then_some(())
-    });
-    assert!(network.ip("link del near"));
-    assert_eq!(recording.end().code(), Some(4), "{}", recording.said());
-    let files = files(&ring);
+    recording.says("sandbox: user 65020 ");
+    recording.says("recording from b0");
+    network.send(5, 10);
+    counts(&mut recording, ": 5 packets recorded");
+    network.ip(&["link", "del", "a0"]);
+    recording.ends(4);
+    let files = files(&folder);
     assert_eq!(files.len(), 1);
     assert_eq!(packets(&files[0]), 5);
 }
 
 #[test]
 fn one_file_is_recorded_by_nobody_and_stays_its_owners() {
-    let Some(network) = Network::make("one") else {
-        return;
-    };
-    let folder = folder();
-    // As /root: nobody else gets in.
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let file = folder.path().join("home.pcapng");
-    let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
-    command
-        .args(["capture", "-i", "far", "-f", "udp port 9", "-c", "7", "-w"])
-        .arg(&file);
-    let mut recording = Recording::start(command, folder.path());
-    recording.until_said("sandbox: user nobody ");
-    recording.until_said("recording from far");
-    let status = recording.status();
-    assert!(status["Uid"].starts_with("65534\t65534\t65534"));
-    assert_eq!((&*status["CapEff"], &*status["CapBnd"]), (NONE, NONE));
-    network.send(7);
-    assert_eq!(recording.end().code(), Some(0), "{}", recording.said());
-    assert_eq!(packets(&file), 7);
+    // Its folder is as /root: nobody else gets in.
+    let network = network!();
+    let file = network.path("home.pcapng");
+    let mut recording = network.start(&["-i", "b0", "-f", "udp", "-c", "7", "-w", &file]);
+    recording.says("sandbox: user nobody ");
+    recording.says("recording from b0");
+    is_inside(&recording, 65_534, 65_534);
+    network.send(7, 10);
+    recording.ends(0);
+    assert_eq!(frames(&file).len(), 7);
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
 #[test]
 fn who_cannot_write_is_told_of_before_a_file_is_made() {
-    let Some(network) = Network::make("told") else {
-        return;
-    };
-    let folder = folder();
-    let ring = ring_of(&folder, 0);
-    let run = |more: &[&str]| {
-        let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
-        command
-            .args(["capture", "-i", "far", "-b", "packets:50", "-w"])
-            .arg(ring.join("home.pcapng"))
-            .args(more);
-        let output = command.output().unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
+    let network = network!();
+    let folder = network.folder_of(0);
+    let file = format!("{folder}/home.pcapng");
     for (more, code, said) in [
         (&[][..], 4, "user nobody (uid 65534) cannot write there"),
         (
@@ -357,71 +165,191 @@ fn who_cannot_write_is_told_of_before_a_file_is_made() {
         (&["-Z", "no-such-user"], 2, "there is no user no-such-user"),
         (&["-Z", "daemon", "--no-sandbox"], 2, "cannot be used with"),
     ] {
-        let (ended, told) = run(more);
-        assert_eq!(ended, Some(code), "{told}");
-        assert!(told.contains(said), "{told}");
-        assert!(files(&ring).is_empty());
+        let run = network.start(&ring(&file, more)).ends(code);
+        assert!(run.err.contains(said), "{}", run.err);
+        assert!(files(&folder).is_empty());
     }
 
     // Root itself can, without a capability; and whoever wants to keep all.
     for (more, inside) in [("-Z=root", true), ("--no-sandbox", false)] {
-        let mut command = network.command(env!("CARGO_BIN_EXE_stp-audit"));
-        command
-            .args(["capture", "-i", "far", "-b", "packets:50", "-w"])
-            .arg(ring.join("home.pcapng"))
-            .arg(more);
-        let mut recording = Recording::start(command, folder.path());
-        recording.until_said("recording from far");
+        let mut recording = network.start(&ring(&file, &[more]));
+        recording.says("recording from b0");
+        if inside {
+            is_inside(&recording, 0, 0);
+        }
         let status = recording.status();
-        assert_eq!(status["Uid"], "0\t0\t0\t0");
         assert_eq!(status["CapEff"] == NONE, inside, "{more}");
         assert_eq!(status["Seccomp"], if inside { "2" } else { "0" });
-        recording.signal(rustix::process::Signal::TERM);
-        assert_eq!(recording.end().code(), Some(0));
+        recording.signal("TERM");
+        recording.ends(0);
     }
 }
 
 #[test]
 fn a_service_with_one_capability_gives_it_up() {
-    let Some(network) = Network::make("service") else {
-        return;
-    };
-    if !ran(Command::new("setpriv").arg("--version")) {
+    let network = network!();
+    if Command::new("setpriv").arg("--version").output().is_err() {
         println!("skipped: setpriv is absent");
         return;
     }
-    let folder = folder();
-    let ring = ring_of(&folder, 65_030);
+    let folder = network.folder_of(65_030);
     // As systemd starts the one of packaging/: no root, CAP_NET_RAW and no other, not even to listen to all.
-    let program = folder.path().join("stp-audit-capture");
-    fs::copy(env!("CARGO_BIN_EXE_stp-audit"), &program).unwrap();
-    let mut command = network.command("setpriv");
-    command
-        .args([
-            "--reuid=65030",
-            "--regid=65030",
-            "--clear-groups",
-            "--no-new-privs",
-        ])
-        .args([
-            "--bounding-set=-all,+net_raw",
-            "--inh-caps=+net_raw",
-            "--ambient-caps=+net_raw",
-        ])
-        .arg(&program)
-        .args(["-i", "far", "-b", "packets:50", "-g", "-w"])
-        .arg(ring.join("home.pcapng"));
-    let mut recording = Recording::start(command, folder.path());
-    recording.until_said("sandbox: no capabilities");
-    recording.until_said("recording from far");
+    let program = network.path("stp-audit-capture");
+    fs::copy(PROGRAM, &program).unwrap();
+    let file = format!("{folder}/home.pcapng");
+    let service = [
+        "setpriv",
+        "--reuid=65030",
+        "--regid=65030",
+        "--clear-groups",
+        "--no-new-privs",
+        "--bounding-set=-all,+net_raw",
+        "--inh-caps=+net_raw",
+        "--ambient-caps=+net_raw",
+        &program,
+    ];
+    let mut recording = Running::of(network.words(&[&service, &ring(&file, &["-g"])[..]].concat()));
+    recording.says("sandbox: no capabilities");
+    recording.says("recording from b0");
     let status = recording.status();
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(status[set], NONE, "{set}");
     }
     // This one takes CAP_SETPCAP to change; without exec nothing comes of it.
     assert_eq!(status["CapBnd"], "0000000000002000");
-    network.send(60);
-    recording.until("second file", |_| (files(&ring).len() == 2).then_some(()));
-    recording.signal(rustix::process::Signal::TERM);
-    assert_eq!(recording.end().code(), Some(0), "{}", recording.said());
+    network.send(60, 10);
+    recording.until("second file", |_| (files(&folder).len() == 2).then_some(()));
+    recording.signal("TERM");
+    recording.ends(0);
+}
+
+#[test]
+fn a_watch_goes_on_inside_and_writes_its_reports_at_the_end() {
+    let network = network!();
+    let folder = network.folder_of(65_040);
+    // One that was there, behind a link from where its user cannot write; a device; one that is new.
+    let old = format!("{folder}/monday.json");
+    fs::write(&old, "old").unwrap();
+    let link = network.path("latest.json");
+    std::os::unix::fs::symlink(&old, &link).unwrap();
+    let (json, rates) = (format!("json={link}"), format!("{folder}/rates.csv"));
+    let mut watch = network.other(
+        "infer",
+        &[
+            "-i",
+            "b0",
+            "-f",
+            "udp",
+            "-o",
+            &json,
+            "-o",
+            "md=/dev/null",
+            "--rates",
+            &rates,
+        ],
+    );
+    watch.says(&format!(
+        "sandbox: user 65040 (uid 65040), no capabilities, no exec, no new sockets, writing in {folder}, /dev/null alone"
+    ));
+    is_inside(&watch, 65_040, 65_040);
+    // What becomes of the interface is seen from inside.
+    network.ip(&["link", "set", "b0", "down"]);
+    watch.says("b0 is down");
+    network.ip(&["link", "set", "b0", "up"]);
+    watch.says("b0 is up again");
+    network.send(9, 100);
+    // Until the packets have come and are told: a bin of a second, and the grace.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    watch.signal("TERM");
+    watch.ends(0);
+    let report: Value = serde_json::from_slice(&fs::read(&old).unwrap()).unwrap();
+    assert_eq!(report["census"]["ipv4"], 9);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let told = fs::read_to_string(&rates).unwrap();
+    assert!(told.starts_with("start,device,up_bytes,down_bytes\n"));
+    assert!(told.lines().count() > 1, "{told}");
+    for file in files(&folder) {
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 65_040, "{file:?}");
+    }
+}
+
+#[test]
+fn a_watch_that_could_not_write_its_reports_does_not_begin() {
+    let network = network!();
+    let folder = network.folder_of(0);
+    let (json, csv) = (format!("json={folder}/v.json"), format!("{folder}/r.csv"));
+    // As /tmp: everybody makes files there, and nobody replaces another's.
+    let shared = network.path("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    let roots = format!("{shared}/v.json");
+    fs::write(&roots, "old").unwrap();
+    let (shared, nowhere) = (format!("json={roots}"), format!("json={folder}/no/v.json"));
+    for (more, code, said) in [
+        (
+            &["-o", &json][..],
+            4,
+            "user nobody (uid 65534) cannot write",
+        ),
+        (
+            &["--rates", &csv],
+            4,
+            "user nobody (uid 65534) cannot write",
+        ),
+        (&["-o", &nowhere], 4, "make the folder, or choose another"),
+        (&["-o", &shared], 4, "belongs to user 0"),
+        (&["-Z", "no-such-user"], 2, "there is no user no-such-user"),
+    ] {
+        let run = network
+            .other("infer", &[&["-i", "b0"][..], more].concat())
+            .ends(code);
+        assert!(run.err.contains(said), "{}", run.err);
+    }
+    assert!(files(&folder).is_empty());
+    assert_eq!(fs::read_to_string(&roots).unwrap(), "old");
+    // Whose it is, though, may.
+    chown(&roots, Some(65_534), Some(65_534)).unwrap();
+    let mut watch = network.other("infer", &["-i", "b0", "-o", &shared]);
+    watch.says("sandbox: user nobody ");
+    watch.signal("INT");
+    watch.ends(0);
+    assert!(fs::read_to_string(&roots).unwrap().starts_with('{'));
+
+    for (more, inside) in [("-Z=root", true), ("--no-sandbox", false)] {
+        let mut watch = network.other("infer", &["-i", "b0", "-o", &json, more]);
+        match inside {
+            true => {
+                watch.says("sandbox: user root ");
+                is_inside(&watch, 0, 0);
+            }
+            false => {
+                std::thread::sleep(std::time::Duration::from_millis(500));
+                let status = watch.status();
+                assert_eq!((&*status["Seccomp"], &*status["Uid"]), ("0", "0\t0\t0\t0"));
+            }
+        }
+        watch.signal("INT");
+        watch.ends(0);
+        fs::remove_file(format!("{folder}/v.json")).unwrap();
+    }
+}
+
+/// What follows a watch into its sandbox: a place that was taken away from it meanwhile stays away, and is told of.
+#[test]
+fn a_watch_writes_nowhere_but_where_it_was_said() {
+    let network = network!();
+    let folder = network.folder_of(65_050);
+    let elsewhere = network.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o777)).unwrap();
+    let json = format!("json={folder}/v.json");
+    let mut watch = network.other("infer", &["-i", "b0", "-o", &json]);
+    watch.says("sandbox: user 65050 ");
+    // Its user may write there, the process may not.
+    fs::rename(&folder, network.path("away")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+    watch.signal("INT");
+    let run = watch.ends(4);
+    assert!(run.err.contains("Permission denied"), "{}", run.err);
+    assert!(files(&elsewhere).is_empty());
 }

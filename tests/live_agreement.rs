@@ -15,13 +15,14 @@ use stp_audit::activity::detect::detect;
 use stp_audit::activity::parameters::Parameters;
 use stp_audit::activity::{read_labels, score, Scores};
 use stp_audit::capture::{Options, Reader};
-use stp_audit::cli::infer::named;
+use stp_audit::cli::ending::named;
 use stp_audit::device::catalog::Catalog;
 use stp_audit::device::inventory::{take, Inventory};
 use stp_audit::flow::home::Home;
 use stp_audit::flow::observer::Observer;
-use stp_audit::live::engine::{Engine, Finished, Settings};
+use stp_audit::live::engine::{Engine, Settings};
 use stp_audit::live::event::{Event, What};
+use stp_audit::live::finish::Finished;
 use stp_audit::units::Span;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -47,7 +47,7 @@ fn a_use_is_told_within_two_seconds_of_its_packets() {
     let network = network!();
     let json = network.path("v.json");
     let report = format!("json={json}");
-    let (mut watch, mut lines) = watch(&network, &["-f", "udp", "-o", &report]);
+    let (mut watch, mut lines) = watch(&network, &["-f", "udp", "-o", &report, "-Z", "root"]);
     // One second in twenty-five, or two if it falls between, is more than three deviations over the mean.
     network.send(1, 100);
     event(&mut lines, "device_found");
@@ -98,4 +98,15 @@ fn an_interface_that_is_not_there_is_an_environment_that_fails() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("nowhere0"), "{said}");
+}
+
+#[test]
+fn a_user_to_become_is_for_who_listens_to_an_interface() {
+    let output = program()
+        .args(["infer", "-Z", "nobody", "evening-wan.pcapng"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("-Z is for who listens"), "{said}");
 }

@@ -102,6 +102,7 @@ fn the_package_is_whole_runs_and_installs() {
         assert!(depends.contains(needed), "{depends}");
     }
     installed(folder.path(), &package);
+    served(folder.path(), &package);
 }
 
 /// What is in it is where Debian looks, and runs.
@@ -171,13 +172,7 @@ fn installed(folder: &Path, package: &Path) {
         print!("{told}");
         return;
     }
-    let mut said: BTreeMap<&str, String> = BTreeMap::new();
-    for line in told.lines() {
-        let (of, words) = line.split_once(": ").unwrap_or(("", line));
-        let lines = said.entry(of).or_default();
-        *lines += words;
-        lines.push('\n');
-    }
+    let said = sorted(&told);
     for (of, words) in [
         ("everybodys", "-rwxr-xr-x root:root\n"),
         ("recorders", "-rwxr-x--- root:stp-audit\n"),
@@ -204,6 +199,78 @@ fn installed(folder: &Path, package: &Path) {
     let recorded = &said["member records"];
     assert!(recorded.contains("3 packets recorded"), "{recorded}");
     assert!(recorded.contains("sandbox: no capabilities"), "{recorded}");
+}
+
+/// Each line `told` begins with what it tells of; several of one thing are put together.
+fn sorted(told: &str) -> BTreeMap<&str, String> {
+    let mut said: BTreeMap<&str, String> = BTreeMap::new();
+    for line in told.lines() {
+        let (of, words) = line.split_once(": ").unwrap_or(("", line));
+        let lines = said.entry(of).or_default();
+        *lines += words;
+        lines.push('\n');
+    }
+    said
+}
+
+/// The service as a systemd runs it that is started for it, on a machine of its own as far as namespaces make one.
+fn served(folder: &Path, package: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: starting a systemd takes root");
+        return;
+    }
+    let apart = "-mpnuiC --propagation private --fork --kill-child";
+    let apart = || {
+        // Should it not end by itself, it is ended.
+        let mut timeout = Command::new("timeout");
+        timeout.args(["-s", "KILL", "90", "unshare"]);
+        timeout.args(apart.split(' '));
+        timeout
+    };
+    let possible = apart().arg("true").output();
+    if !possible.is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: nobody may make all namespaces here");
+        return;
+    }
+    for program in ["/lib/systemd/systemd", "dpkg", "adduser", "ip", "setcap"] {
+        if !there(program) {
+            return;
+        }
+    }
+    let scratch = folder.join("booted");
+    fs::create_dir(&scratch).unwrap();
+    let script = Path::new(HERE).join("tests/packaging/boot.sh");
+    let mut boot = apart();
+    boot.arg("bash").arg(script).arg(&scratch).arg(package);
+    // A machine that was switched off ends by a signal.
+    let output = boot.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    if said.starts_with("skipped: ") {
+        print!("{said}");
+        return;
+    }
+    let told = scratch.join("told");
+    let trial = fs::read_to_string(told.join("trial")).unwrap_or_default();
+    let errors = fs::read_to_string(told.join("errors")).unwrap_or_default();
+    assert!(told.join("whole").exists(), "{trial}{errors}{output:?}");
+    let told = sorted(&trial);
+    for (of, words) in [
+        ("user", "stp-audit\n"),
+        (
+            "status",
+            "CapEff: 0000000000000000\nCapAmb: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2\n",
+        ),
+        ("ended", "success\n"),
+        (
+            "files",
+            "drwxr-x--- stp-audit:stp-audit\n-rw-r----- stp-audit:stp-audit\n",
+        ),
+        ("recorded", "200 packets\n"),
+        ("pulled out", "auto-restart\n"),
+    ] {
+        let said = told.get(of).map(String::as_str);
+        assert_eq!(said, Some(words), "{of}: {trial}{errors}");
+    }
 }
 
 #[test]

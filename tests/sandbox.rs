@@ -416,8 +416,8 @@ fn who_cannot_write_in_the_folder_is_refused_by_name_and_nothing_is_done() {
     assert_eq!(
         said["refused"],
         format!(
-            "{}: user nobody (uid 65534) cannot write there, and that is who records once the interface is open; \
-             give another with -Z USER (-Z root stays root, without its capabilities), or another folder with -w",
+            "{}: user nobody (uid 65534) cannot write there, and that is who goes on once the interface is open; \
+             give another with -Z USER (-Z root stays root, without its capabilities), or choose another folder",
             out.display()
         )
     );
@@ -441,7 +441,7 @@ fn somebody_else_cannot_be_become_without_root() {
     let said = Inside::start(program).said_until("refused");
     assert_eq!(
         said["refused"],
-        "-Z root: only root can become another user; without -Z the capture stays yours"
+        "-Z root: only root can become another user; without -Z it stays yours"
     );
 }
 

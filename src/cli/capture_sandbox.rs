@@ -1,7 +1,7 @@
-//! What a recording still may, once interfaces and output are open.
+//! What a recording still may, once interfaces and output are open; and, of that, what holds for all who listen to interfaces.
 
 use crate::capture::{Live, Recorder};
-use crate::cli::args::RecordArgs;
+use crate::cli::args::{RecordArgs, RightsArgs};
 use crate::cli::capture_listen::Opened;
 use crate::cli::capture_output::Output;
 use crate::sandbox::{choose, interface_folder, Plan, Sudo};
@@ -21,26 +21,13 @@ impl Sandbox {
     /// # Errors
     /// Whoever is to record does not exist, or cannot write in the folder.
     pub fn of(args: &RecordArgs, from: &Opened, to: &Output) -> anyhow::Result<Option<Self>> {
-        if args.no_sandbox {
-            return Ok(None);
-        }
         let writable: Vec<PathBuf> = to.folder().map(Into::into).into_iter().collect();
-        let said = |name| std::env::var(name).ok();
-        let (uid, gid) = (said("SUDO_UID"), said("SUDO_GID"));
-        let sudo = Sudo {
-            uid: uid.as_deref(),
-            gid: gid.as_deref(),
-        };
-        let user = choose(args.user.as_deref(), sudo, &writable)?;
         // One file that root records as nobody stays root's: nobody else asked for it.
-        let somebodys = args.user.is_some() || uid.is_some() || !writable.is_empty();
-        let plan = Plan {
-            user,
-            writable,
-            readable: interface_folders(&from.lives),
-            hand_over: Vec::new(),
+        let somebodys =
+            args.rights.user.is_some() || said("SUDO_UID").is_some() || !writable.is_empty();
+        let Some(plan) = plan(&args.rights, &from.lives, writable)? else {
+            return Ok(None);
         };
-        plan.check()?;
         Ok(Some(Self {
             plan,
             theirs: somebodys && !to.is_opened(),
@@ -60,10 +47,37 @@ impl Sandbox {
     }
 }
 
-/// Where the kernel says whether interfaces are up.
-fn interface_folders(lives: &[Live]) -> Vec<PathBuf> {
-    lives
-        .iter()
-        .filter_map(|live| interface_folder(live.name()))
-        .collect()
+/// A sandbox for listening to interfaces and writing to `writable`, seen to be possible; `None` where none is wanted.
+///
+/// # Errors
+/// Whoever is to go on does not exist, or cannot write there.
+pub fn plan(
+    rights: &RightsArgs,
+    lives: &[Live],
+    writable: Vec<PathBuf>,
+) -> anyhow::Result<Option<Plan>> {
+    if rights.no_sandbox {
+        return Ok(None);
+    }
+    let (uid, gid) = (said("SUDO_UID"), said("SUDO_GID"));
+    let sudo = Sudo {
+        uid: uid.as_deref(),
+        gid: gid.as_deref(),
+    };
+    let plan = Plan {
+        user: choose(rights.user.as_deref(), sudo, &writable)?,
+        writable,
+        // Where the kernel says whether interfaces are up.
+        readable: lives
+            .iter()
+            .filter_map(|live| interface_folder(live.name()))
+            .collect(),
+        hand_over: Vec::new(),
+    };
+    plan.check()?;
+    Ok(Some(plan))
+}
+
+fn said(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

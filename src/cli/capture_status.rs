@@ -1,9 +1,15 @@
 //! What is told of a recording: a line on a terminal while it goes on, the counters when somebody asks, a summary at its end.
 
 use crate::capture::{Counts, Live, Recorded, Recorder};
-use crate::report::human::{bytes, count, counted, line};
+use crate::report::human::{bytes, count, counted, line, set};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+/// Columns of a terminal that does not tell.
+const WIDTH: usize = 80;
+/// Between the parts of the line.
+const GAP: &str = "  ";
 
 /// Tells whoever sits there.
 pub struct Status {
@@ -17,7 +23,7 @@ impl Status {
     pub fn new(quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if !quiet && std::io::stderr().is_terminal() {
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise}  {msg}") {
                 bar.set_style(style);
             }
             bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -31,20 +37,25 @@ impl Status {
             return;
         }
         let recorded = recorder.recorded();
-        let mut text = format!(
-            "{}  {}  {}  {devices}",
+        // What matters most first: a narrow terminal is told no more.
+        let mut pieces = vec![
             counted(recorded.packets, "packet"),
-            bytes(recorded.bytes),
             dropped(&sum(counts)),
-        );
+            bytes(recorded.bytes),
+            devices.to_owned(),
+        ];
         if !recorder.is_piped() {
             if let Ok(disk) = rustix::fs::fstatvfs(recorder.file()) {
                 let left = disk.f_bavail.saturating_mul(disk.f_frsize);
-                text += &format!("  {} left on the disk", bytes(left));
+                pieces.push(format!("{} left on the disk", bytes(left)));
             }
         }
-        self.bar.set_message(text);
-        self.bar.tick();
+        let size = terminal_size::terminal_size_of(std::io::stderr());
+        let width = size.map(|(width, _)| usize::from(width.0));
+        let width = width.filter(|width| *width > 0).unwrap_or(WIDTH);
+        // Which draws it.
+        self.bar
+            .set_message(fitting(&pieces, width, self.bar.elapsed()));
     }
 
     /// A remark; nothing when quiet.
@@ -66,6 +77,17 @@ impl Status {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// As many pieces as fit beside the time for which the recording goes on, as `02:03:04` or `5d 02:03:04`.
+fn fitting(pieces: &[String], width: usize, elapsed: Duration) -> String {
+    let time = match elapsed.as_secs() / 86_400 {
+        0 => "00:00:00".len(),
+        days => format!("{days}d 00:00:00").len(),
+    };
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let lines = set(&pieces, GAP, width.saturating_sub(time + GAP.len()));
+    lines.into_iter().next().unwrap_or_default()
 }
 
 /// Whether and what was dropped, in short.
@@ -135,6 +157,22 @@ mod tests {
         );
         assert_eq!(dropped(&counts[0]), "93 DROPPED");
         assert_eq!(dropped(&Counts::default()), "none dropped");
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_told_what_matters_most() {
+        let pieces = ["1,499 packets", "93 DROPPED", "99.9 kB", "4 devices"].map(String::from);
+        let after = |seconds, width| fitting(&pieces, width, Duration::from_secs(seconds));
+        // Eight columns of time and two of a gap; then 13, 10, 7 and 9 with gaps between.
+        assert_eq!(
+            after(1, 55),
+            "1,499 packets  93 DROPPED  99.9 kB  4 devices"
+        );
+        assert_eq!(after(1, 54), "1,499 packets  93 DROPPED  99.9 kB");
+        assert_eq!(after(1, 40), "1,499 packets  93 DROPPED");
+        // A day later, four columns more are taken.
+        assert_eq!(after(12 * 86_400, 48), "1,499 packets  93 DROPPED  99.9 kB");
+        assert_eq!(after(12 * 86_400, 47), "1,499 packets  93 DROPPED");
     }
 
     #[test]

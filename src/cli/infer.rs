@@ -2,18 +2,16 @@
 
 use crate::activity::detect::detect;
 use crate::activity::labels::read_labels;
-use crate::activity::truth::score;
 use crate::capture::Options;
 use crate::cli::args::{CaptureArgs, Common, InferArgs};
+use crate::cli::ending::Ending;
 use crate::cli::exit::{usage, Exit};
-use crate::cli::outcome::{self, Findings};
-use crate::cli::rates;
 use crate::cli::reading::read;
 use crate::device::catalog::Catalog;
-use crate::device::inventory::{take, Inventory};
+use crate::device::inventory::take;
 use crate::flow::home::Home;
 use crate::flow::observer::{BinsFrom, Settings};
-use crate::report::{deliver, Plan, Seen, View};
+use crate::report::{Plan, View};
 use crate::units::Span;
 use anyhow::Context;
 use std::fs::File;
@@ -58,31 +56,21 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     for device in &inventory.devices {
         activities.push(detect(&device.series, window, &parameters)?.activities);
     }
-    let tolerance = args
-        .activity
-        .detect
-        .of_labels(labels.as_deref().unwrap_or_default());
-    let scores = labels.map(|labels| {
-        let device_of = |name: &str| named(&inventory, name);
-        score(&labels, &mut activities, device_of, window, tolerance)
-    });
-    if let Some(path) = &args.rates {
-        rates::write(path, &inventory)?;
-    }
-    let inference = outcome::inference(Findings {
+    let ending = Ending {
         args,
         common,
+        view,
+        plan: &plan,
         parameters: &parameters,
         catalog: &catalog,
+        labels,
         read: &read,
         home: &home,
         inventory: &inventory,
-        activities: &activities,
-        tolerance,
-        scores: scores.as_ref(),
-    });
-    let inference = &inference;
-    deliver(&Seen { view, inference }, &plan, common.color)?;
+        activities,
+        window,
+    };
+    ending.tell()?;
     if read.signal.is_none() {
         read.must_have_packets()?;
     }
@@ -141,27 +129,4 @@ pub fn settings(args: &CaptureArgs, bin: Duration, bins_from: BinsFrom) -> Setti
         traits: args.vantage.told() == Some(crate::flow::home::Vantage::Wan),
         ..Settings::default()
     }
-}
-
-/// The device that a label speaks of: by id, candidate's name, address or hardware address.
-pub fn named(inventory: &Inventory, name: &str) -> Option<usize> {
-    let name = name.trim();
-    let find = |is: &dyn Fn(&crate::device::inventory::Device) -> bool| {
-        inventory.devices.iter().position(is)
-    };
-    if let Ok(address) = name.parse() {
-        return find(&|device| {
-            device.addresses.contains(&address) || device.address == Some(address)
-        });
-    }
-    if let Ok(mac) = name.parse() {
-        return find(&|device| device.mac == Some(mac));
-    }
-    find(&|device| device.id.eq_ignore_ascii_case(name)).or_else(|| {
-        find(&|device| {
-            device.candidates.iter().any(|candidate| {
-                candidate.name.eq_ignore_ascii_case(name) || candidate.id.eq_ignore_ascii_case(name)
-            })
-        })
-    })
 }

@@ -5,19 +5,18 @@
 //! draws the table. Whoever has the engine tells its events, so that they are told in order and as soon as they are known; a
 //! reader of ours who is slow slows the reading down, and nothing piles up.
 
-use crate::activity::truth::score;
 use crate::capture::Reader;
 use crate::cli::args::{Common, InferArgs};
+use crate::cli::ending::Ending;
 use crate::cli::exit::{usage, Exit};
-use crate::cli::infer::{catalog, exit, labels, named, options, settings};
+use crate::cli::infer::{catalog, exit, labels, options, settings};
 use crate::cli::live_listen;
 use crate::cli::live_stage::{voice, Over, Stage, LOOK_IN};
-use crate::cli::outcome::{self, Findings};
-use crate::cli::rates;
 use crate::cli::reading::Read;
 use crate::cli::signals::Signals;
-use crate::live::engine::{Engine, Finished, Settings};
-use crate::report::{deliver, Seen, View};
+use crate::live::engine::{Engine, Settings};
+use crate::live::finish::Finished;
+use crate::report::View;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,6 +26,7 @@ use std::time::Duration;
 /// the mean is what it is; a shorter window takes the evening's use for usual, and a longer one takes longer to forget a
 /// device that was set up anew.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
+
 /// Runs `infer`, `devices` or `flows` on traffic that goes on.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let (plan, voice) = voice(args, common)?;
@@ -93,7 +93,7 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         observed,
         home,
         inventory,
-        mut activities,
+        activities,
         window,
     } = engine.finish();
     let read = Read {
@@ -103,29 +103,21 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
         signal: None,
         failure: over.failure,
     };
-    let detecting = &args.activity.detect;
-    let tolerance = detecting.of_labels(labels.as_deref().unwrap_or_default());
-    let scores = labels.map(|labels| {
-        let device_of = |name: &str| named(&inventory, name);
-        score(&labels, &mut activities, device_of, window, tolerance)
-    });
-    if let Some(path) = &args.rates {
-        rates::write(path, &inventory)?;
-    }
-    let inference = outcome::inference(Findings {
+    let ending = Ending {
         args,
         common,
+        view,
+        plan: &plan,
         parameters: &parameters,
         catalog: &catalog,
+        labels,
         read: &read,
         home: &home,
         inventory: &inventory,
-        activities: &activities,
-        scores: scores.as_ref(),
-        tolerance,
-    });
-    let inference = &inference;
-    deliver(&Seen { view, inference }, &plan, common.color)?;
+        activities,
+        window,
+    };
+    ending.tell()?;
     // Of an interface, that nothing passed is a result.
     if signals.came().is_none() && args.watch.interface.is_empty() {
         read.must_have_packets()?;

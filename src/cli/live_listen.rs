@@ -1,6 +1,7 @@
 //! `infer -i`: interfaces are listened to and inferred from in one loop.
 //!
-//! Nothing is written but the report at the end, and nothing is kept of a packet but what the engine remembers. An interface
+//! Nothing is written but the report at the end, and nothing is kept of a packet but what the engine remembers. All of it
+//! happens in a sandbox ([`super::live_sandbox`]): this program takes apart what anybody on the network cares to send. An interface
 //! that goes down is waited for, one that is taken away ends the watch: what was seen is reported, then the program ends with
 //! what an environment that failed is told by.
 
@@ -9,6 +10,7 @@ use crate::cli::args::InferArgs;
 use crate::cli::capture_clock::Clock;
 use crate::cli::capture_listen;
 use crate::cli::exit::Exit;
+use crate::cli::live_sandbox;
 use crate::cli::live_stage::{Over, Stage, LOOK_IN};
 use crate::cli::signals::Signals;
 use crate::units::Timestamp;
@@ -47,7 +49,7 @@ impl Passed {
 /// Listens until a signal comes, nobody listens to us any more, or an interface is taken away.
 ///
 /// # Errors
-/// An interface that cannot be listened to; a filter that libpcap refuses.
+/// An interface that cannot be listened to; a filter that libpcap refuses; a sandbox that cannot be entered.
 pub fn listen(
     args: &InferArgs,
     stage: &mut Stage,
@@ -75,8 +77,10 @@ pub fn listen(
     let mut lives = opened.lives;
     let mut passed = vec![Passed::default(); lives.len()];
 
-    // SANDBOX: interfaces are open, and no packet was looked at yet. What is still to be written are the reports of `-o`, into
-    // their folders, and `--rates`; what is still to be read is the labels' file no more.
+    // Interfaces are open, and no packet was looked at yet.
+    if let Some(plan) = live_sandbox::plan(args, &lives)? {
+        say(&plan.enter()?.to_string());
+    }
 
     let mut looked = Instant::now();
     let mut over = Over::default();

@@ -142,8 +142,8 @@ impl Stage {
         style.width = size.map(|(width, _)| width.0).filter(|width| *width > 0);
         let lines = size.map_or(LINES, |(_, height)| usize::from(height.0));
         if let Ok(text) = watch::text(&self.engine, &self.from, self.window, *style, lines) {
+            // Which draws it.
             bar.set_message(text);
-            bar.tick();
         }
     }
 

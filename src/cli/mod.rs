@@ -14,6 +14,7 @@ pub mod checks;
 pub mod defend;
 pub mod defended;
 pub mod demo;
+pub mod ending;
 pub mod exit;
 pub mod fingerprint;
 pub mod homes;
@@ -21,6 +22,7 @@ pub mod infer;
 pub mod keygen;
 pub mod live;
 pub mod live_listen;
+pub mod live_sandbox;
 pub mod live_stage;
 pub mod loopback;
 pub mod manual;
@@ -114,6 +116,7 @@ fn infer_or_watch(
     common: &args::Common,
     view: View,
 ) -> anyhow::Result<Exit> {
+    args.watch.check().map_err(exit::usage)?;
     match args.watch.is_live() {
         true => live::run(args, common, view),
         false => infer::run(args, common, view),

@@ -7,8 +7,9 @@
 use crate::activity::claim::Activity as Claim;
 use crate::activity::labels::Label;
 use crate::cli::args::{CaptureArgs, Common, DetectArgs};
+use crate::cli::ending::named;
 use crate::cli::exit::{input, usage};
-use crate::cli::infer::{catalog, labels, named, options, settings};
+use crate::cli::infer::{catalog, labels, options, settings};
 use crate::cli::outcome::{describe, domain, doubts};
 use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};

@@ -4,26 +4,25 @@
 //! their devices, and each device that had any is judged. So a packet is told of at most a bin and the grace later. What
 //! comes for a bin that is over is added to it and judged with the next.
 //!
-//! Devices are told apart anew when a flow came that nobody clearly owns, once in a second at most, and the more seldom the more
-//! flows there are (`Engine::patience`). A name heard for the first time, or a flow that is surely somebody's, is a lesser reason:
-//! it waits ten times as long, and each time that it changes nothing twice as long, up to ten minutes. Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
+//! Devices are told apart anew when there is reason to ([`Haste`]), and the rates of flows that changed hands go with them
+//! ([`Moved`]). Once in a [`SHIFTS`]th of the window, what is older than it is forgotten.
 
-use crate::activity::detect::detect_in;
 use crate::activity::online::Online;
 use crate::activity::parameters::{Parameters, ParametersError};
-use crate::activity::Activity;
 use crate::capture::Frame;
 use crate::device::catalog::Catalog;
-use crate::device::inventory::{drafts, take, Inventory};
+use crate::device::inventory::drafts;
 use crate::flow::home::{Home, Vantage};
-use crate::flow::key::End;
-use crate::flow::observer::{self, Observed, Observer};
+use crate::flow::observer::{self, Observer};
 use crate::live::clock::{Clock, Told};
 use crate::live::event::{Ended, Event, Watching, What};
+use crate::live::finish::{self, Finished, Known};
+use crate::live::haste::Haste;
+use crate::live::moved::Moved;
 use crate::live::pulse::Pulse;
 use crate::live::roster::{Owner, Roster, Slot, BINS};
-use crate::rate::{Cell, Grid, RateSeries};
-use crate::units::{nanos, Span, Timestamp};
+use crate::rate::{Cell, Grid};
+use crate::units::{nanos, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,17 +32,6 @@ pub const GRACE: Duration = Duration::from_millis(250);
 pub const FLOW_BINS: u64 = 4 << 20;
 /// How often in a window what is older is forgotten; it is kept so much longer at most.
 pub const SHIFTS: u32 = 24;
-/// Devices are told apart at most once in this time ...
-const HASTE: Duration = Duration::from_secs(1);
-/// ... and so much more for each flow: telling them apart takes some microseconds a flow, and is to take a hundredth of
-/// a processor at most.
-const HASTE_A_FLOW: Duration = Duration::from_millis(1);
-/// ... but once in this time whatever it takes.
-const ROUTINE: Duration = Duration::from_secs(60);
-/// What a new name may tell of a device is less urgent than whose a new flow is: so many times ...
-const NO_HURRY: u32 = 10;
-/// ... and in a home where it never tells anything, for so long at most.
-const LULL: Duration = Duration::from_secs(600);
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -60,21 +48,6 @@ pub struct Settings {
     pub warm_up: Duration,
 }
 
-/// What the watch knows at its end.
-#[derive(Debug)]
-pub struct Finished {
-    /// Flows and names.
-    pub observed: Observed,
-    /// The home.
-    pub home: Home,
-    /// Devices, by the names they had; their rates reach back over the window.
-    pub inventory: Inventory,
-    /// What [`detect_in`] claims of the last window, a list a device: what `infer` would say of a capture of it.
-    pub activities: Vec<Vec<Activity>>,
-    /// The last window.
-    pub window: Span,
-}
-
 /// The watch.
 #[derive(Debug)]
 pub struct Engine {
@@ -88,12 +61,7 @@ pub struct Engine {
     closed: Option<i64>,
     /// The first bin of the watch.
     first: i64,
-    /// When devices were told apart last, how long that is enough for, and what was new then.
-    told_apart: Option<(Timestamp, Duration, u64)>,
-    /// How long a lesser reason to tell them apart waits.
-    lull: Duration,
-    /// Flows came of which nobody knows whose they are.
-    astray: bool,
+    haste: Haste,
     /// When was forgotten last.
     shifted: Option<Timestamp>,
     /// The latest packet whose time was believed.
@@ -127,9 +95,7 @@ impl Engine {
             roster: Roster::default(),
             closed: None,
             first: 0,
-            told_apart: None,
-            lull: HASTE,
-            astray: false,
+            haste: Haste::default(),
             shifted: None,
             latest: None,
             doubted: 0,
@@ -239,7 +205,7 @@ impl Engine {
         self.closed = Some(self.first.saturating_sub(1));
         self.shifted = Some(now);
         self.latest = Some(now);
-        self.told_apart = None;
+        self.haste.forget();
         let fresh = self.window();
         let mut said = Vec::new();
         for (_, member) in self.roster.members_mut() {
@@ -287,7 +253,7 @@ impl Engine {
         self.pass(now, over);
         self.roster.bound(BINS);
         self.shift(now);
-        if self.is_due(now) {
+        if self.haste.is_due(now, self.observer.news()) {
             self.tell_apart(now);
         }
     }
@@ -319,7 +285,7 @@ impl Engine {
         for (beat, owner) in beats.iter().zip(owners) {
             let Some(owner) = owner else {
                 // Its bytes are in its own rates, and come with it once it is known whose it is.
-                self.astray = true;
+                self.haste.stray();
                 continue;
             };
             for (slot, end) in owner.into_iter().flatten() {
@@ -367,22 +333,7 @@ impl Engine {
         }
         self.shifted = Some(now);
         self.observer.retire(now - self.settings.window);
-        self.astray = true;
-    }
-
-    /// Whether devices are to be told apart.
-    fn is_due(&self, now: Timestamp) -> bool {
-        let Some((last, patience, news)) = self.told_apart else {
-            return true;
-        };
-        let since = now.since(last);
-        (self.astray && since >= patience) || (self.observer.news() != news && since >= self.lull)
-    }
-
-    /// How long an inventory of so many flows is to be enough for.
-    fn patience(flows: usize) -> Duration {
-        let a_flow = HASTE_A_FLOW.saturating_mul(u32::try_from(flows).unwrap_or(u32::MAX));
-        (HASTE + a_flow).min(ROUTINE)
+        self.haste.stray();
     }
 
     /// Tells the devices apart anew, and moves the rates of flows that changed hands.
@@ -392,7 +343,6 @@ impl Engine {
         else {
             return;
         };
-        self.astray = false;
         let news = self.observer.news();
         let peek = self.observer.peek();
         let sights = peek.sights();
@@ -407,50 +357,20 @@ impl Engine {
             window.pass(closed);
             window
         });
-        let flows = sights.flows;
-        let patience = Self::patience(flows.len());
-        self.told_apart = Some((now, patience, news));
-        self.lull = match taken.said.is_empty() && taken.shaken.is_empty() {
-            true => self.lull.saturating_mul(2).min(LULL),
-            false => patience * NO_HURRY,
+        let changed = !(taken.said.is_empty() && taken.shaken.is_empty());
+        self.haste
+            .told_apart(now, news, sights.flows.len(), changed);
+        let moved = Moved {
+            taken: &taken,
+            flows: sights.flows,
+            observer: &self.observer,
+            closed,
         };
-
-        let mut late: BTreeMap<Slot, Vec<Cell>> = BTreeMap::new();
-        for (slot, place, end) in &taken.joined {
-            if taken.shaken.contains(slot) {
-                continue;
-            }
-            let Some((key, flow)) = flows.get(*place) else {
-                continue;
-            };
-            let cells = self.observer.cells(key, flow.folded > 0);
-            let turned = cells.into_iter().flat_map(|cells| cells.iter());
-            let turned = turned
-                .map(|cell| turn(cell, *end))
-                .filter(|cell| cell.index <= closed);
-            late.entry(*slot).or_default().extend(turned);
-        }
-        let mut of_shaken: BTreeMap<Slot, Vec<(usize, End)>> = BTreeMap::new();
-        for (place, (_, flow)) in flows.iter().enumerate() {
-            let owner = self.roster.owner(flow.serial).unwrap_or_default();
-            for (slot, end) in owner.into_iter().flatten() {
-                if taken.shaken.contains(&slot) {
-                    of_shaken.entry(slot).or_default().push((place, end));
-                }
-            }
-        }
-        for slot in &taken.shaken {
-            let own = of_shaken.remove(slot).unwrap_or_default();
-            let cells = own.iter().filter_map(|(place, end)| {
-                let (key, flow) = flows.get(*place)?;
-                let cells = self.observer.cells(key, flow.folded > 0)?;
-                Some((cells, *end == End::B))
-            });
-            let whole = RateSeries::sum(grid, cells);
-            if let Some(member) = self.roster.member(*slot) {
-                member
-                    .window
-                    .replace(whole.cells().filter(|cell| cell.index <= closed));
+        let late = moved.late();
+        for (slot, series) in moved.anew(&self.roster, grid) {
+            if let Some(member) = self.roster.member(slot) {
+                let cells = series.cells().filter(|cell| cell.index <= closed);
+                member.window.replace(cells);
             }
         }
         for what in taken.said {
@@ -509,84 +429,16 @@ impl Engine {
 
     /// What the watch knows, once it is over.
     pub fn finish(self) -> Finished {
-        let mut observed = self.observer.finish();
-        let (vantage, prefixes) = (self.settings.vantage, &self.settings.observer.home);
-        let home = Home::find(&observed.flows, vantage, prefixes);
-        let serials: Vec<u64> = observed.flows.iter().map(|(_, flow)| flow.serial).collect();
-        let mut inventory = take(&mut observed, &home, &self.catalog);
-        rename(&mut inventory, &serials, &self.roster);
-        let whole = observed.window.unwrap_or(Span::at(Timestamp(0)));
-        let end = self.latest.unwrap_or(whole.end);
-        let window = Span::new(whole.start.max(end - self.settings.window), end);
-        let activities = inventory.devices.iter().map(|device| {
-            let cells: Vec<Cell> = device.series.cells().collect();
-            let found = detect_in(&cells, observed.grid, window, &self.settings.parameters);
-            found.map(|found| found.activities).unwrap_or_default()
-        });
-        let activities = activities.collect();
-        Finished {
-            observed,
-            home,
-            inventory,
-            activities,
-            window,
-        }
-    }
-}
-
-/// A flow's bin as its device's: up is what the device sent.
-fn turn(cell: Cell, local: End) -> Cell {
-    match local {
-        End::A => cell,
-        End::B => Cell {
-            up: cell.down,
-            down: cell.up,
-            ..cell
-        },
-    }
-}
-
-/// Gives devices of the last inventory the names they had.
-fn rename(inventory: &mut Inventory, serials: &[u64], roster: &Roster) {
-    let names: BTreeMap<Slot, &str> = roster
-        .members()
-        .map(|(slot, member)| (slot, member.id.as_str()))
-        .collect();
-    let mut votes: BTreeMap<(usize, Slot), u64> = BTreeMap::new();
-    for (owner, serial) in inventory.owners.iter().zip(serials) {
-        let known = roster.owner(*serial).unwrap_or_default();
-        let known = known
-            .into_iter()
-            .flatten()
-            .find(|(_, end)| *end == owner.local);
-        if let (Some(device), Some((slot, _))) = (owner.device, known) {
-            *votes.entry((device, slot)).or_default() += 1;
-        }
-    }
-    let mut ranked: Vec<_> = votes.into_iter().collect();
-    ranked.sort_by_key(|(pair, votes)| (std::cmp::Reverse(*votes), *pair));
-    let (mut named, mut used) = (
-        std::collections::BTreeSet::new(),
-        std::collections::BTreeSet::new(),
-    );
-    let mut given: Vec<Option<String>> = vec![None; inventory.devices.len()];
-    for ((device, slot), _) in ranked {
-        if !named.contains(&device) && !used.contains(&slot) {
-            named.insert(device);
-            used.insert(slot);
-            if let (Some(place), Some(name)) = (given.get_mut(device), names.get(&slot)) {
-                *place = Some((*name).to_owned());
-            }
-        }
-    }
-    let taken: std::collections::BTreeSet<String> = given.iter().flatten().cloned().collect();
-    for (device, name) in inventory.devices.iter_mut().zip(given) {
-        match name {
-            Some(name) => device.id = name,
-            // Whose name another bears is told from it.
-            None if taken.contains(&device.id) => device.id = format!("{}-new", device.id),
-            None => {}
-        }
+        finish::finish(Known {
+            observed: self.observer.finish(),
+            catalog: &self.catalog,
+            roster: &self.roster,
+            vantage: self.settings.vantage,
+            prefixes: &self.settings.observer.home,
+            parameters: &self.settings.parameters,
+            latest: self.latest,
+            window: self.settings.window,
+        })
     }
 }
 

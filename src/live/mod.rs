@@ -19,5 +19,8 @@
 pub mod clock;
 pub mod engine;
 pub mod event;
+pub mod finish;
+pub mod haste;
+pub mod moved;
 pub mod pulse;
 pub mod roster;

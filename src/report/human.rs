@@ -2,6 +2,7 @@
 
 use crate::units::Timestamp;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// Bytes in decimal units: `812 B`, `12.3 kB`, `0.1 MB`, `1.5 GB`.
 ///
@@ -158,6 +159,21 @@ pub fn clipped(text: &str, width: usize) -> String {
     format!("{kept}...")
 }
 
+/// Pieces side by side, as many on each line as `width` columns of a terminal hold; one that is wider has a line of its own.
+pub fn set(pieces: &[&str], glue: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if line.width() + glue.width() + piece.width() <= width => {
+                line.push_str(glue);
+                line.push_str(piece);
+            }
+            _ => lines.push((*piece).to_owned()),
+        }
+    }
+    lines
+}
+
 /// The first `most` of `items` joined by `glue`, then how many there are besides.
 pub fn listed(items: &[String], most: usize, glue: &str) -> String {
     let shown: Vec<&str> = items.iter().take(most).map(String::as_str).collect();
@@ -170,6 +186,16 @@ pub fn listed(items: &[String], most: usize, glue: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_stand_side_by_side_as_far_as_they_fit() {
+        let set = |width| set(&["three", "家", "a", "longer"], "  ", width);
+        assert_eq!(set(20), ["three  家  a  longer"]);
+        assert_eq!(set(19), ["three  家  a", "longer"]);
+        assert_eq!(set(8), ["three", "家  a", "longer"]);
+        assert_eq!(set(0), ["three", "家", "a", "longer"]);
+        assert_eq!(super::set(&[], " ", 9), [""; 0]);
+    }
 
     #[test]
     fn bytes_wear_the_unit_that_suits_them() {

@@ -2,7 +2,7 @@
 
 use super::format::Format;
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -162,6 +162,48 @@ pub enum OutputError {
     },
 }
 
+/// Where [`write_whole`] writes.
+#[derive(Debug)]
+pub enum Place {
+    /// A device, FIFO or the like: to it, as it is.
+    Stream(PathBuf),
+    /// A new file in a folder, which takes the name of an old one once it is complete.
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the file is to be called.
+        name: PathBuf,
+        /// What is called so now.
+        old: Option<Metadata>,
+    },
+}
+
+impl Place {
+    /// Where what is typed as `path` lies: behind a symbolic link, where it is one.
+    ///
+    /// # Errors
+    /// A folder bears the name; a link that cannot be followed.
+    pub fn of(path: &Path) -> Result<Self, OutputError> {
+        let failed = |source| OutputError::File {
+            path: path.display().to_string(),
+            source,
+        };
+        let old = fs::metadata(path).ok();
+        let name = match &old {
+            Some(old) if old.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
+            Some(old) if !old.is_file() => return Ok(Self::Stream(path.to_owned())),
+            // Only what exists can be a link to something else.
+            Some(_) => fs::canonicalize(path).map_err(failed)?,
+            None => path.to_owned(),
+        };
+        let folder = match name.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self::Folder { folder, name, old })
+    }
+}
+
 /// Writes a file whole or not at all: into a new file beside it, which takes its name once it is complete.
 ///
 /// A file that was there keeps its permissions; a symbolic link stays one, and what it points to is replaced. Devices and
@@ -175,30 +217,17 @@ pub fn write_whole(
         path: shown(),
         source,
     };
-    let old = fs::metadata(path).ok();
-    if old
-        .as_ref()
-        .is_some_and(|old| !old.is_file() && !old.is_dir())
-    {
-        let file = File::options().write(true).open(path).map_err(stream)?;
-        let mut out = BufWriter::new(file);
-        return fill(&mut out).and_then(|()| out.flush()).map_err(stream);
-    }
     let failed = |source| OutputError::File {
         path: shown(),
         source,
     };
-    if old.as_ref().is_some_and(|old| old.is_dir()) {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
-    // Only what exists can be a link to something else.
-    let target = match old {
-        Some(_) => fs::canonicalize(path).map_err(failed)?,
-        None => path.to_owned(),
-    };
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let (folder, name, old) = match Place::of(path)? {
+        Place::Stream(path) => {
+            let file = File::options().write(true).open(path).map_err(stream)?;
+            let mut out = BufWriter::new(file);
+            return fill(&mut out).and_then(|()| out.flush()).map_err(stream);
+        }
+        Place::Folder { folder, name, old } => (folder, name, old),
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".stp-audit-").suffix(".part");
@@ -209,7 +238,7 @@ pub fn write_whole(
         builder.permissions(Permissions::from_mode(0o666));
     }
     let file = builder
-        .tempfile_in(folder)
+        .tempfile_in(&folder)
         .map_err(|source| OutputError::Folder {
             path: shown(),
             folder: folder.display().to_string(),
@@ -227,7 +256,7 @@ pub fn write_whole(
         .map_err(|error| failed(error.into_error()))?;
     // Without it a crash of the machine may leave the name with nothing behind it.
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|error| failed(error.error))?;
+    file.persist(&name).map_err(|error| failed(error.error))?;
     Ok(())
 }
 

@@ -13,10 +13,8 @@ use std::time::Duration;
 
 /// Longest evidence shown, in characters.
 const LONGEST: usize = 32;
-/// Lines that are not rows.
-const AROUND: usize = 6;
-
-/// The table: devices by what they carried in the window, as many as `lines` lines hold; `from` is what is listened to.
+/// The table: devices by what they carried in the window, as many as `lines` lines hold; `from` is what is listened to. No line
+/// is wider than the terminal, so that what is drawn can be taken away again.
 ///
 /// # Errors
 /// None but the formatter's own.
@@ -27,23 +25,27 @@ pub fn text(
     style: Style,
     lines: usize,
 ) -> io::Result<String> {
-    let mut out = Vec::new();
+    let room = style.width.map_or(usize::MAX, usize::from);
     let counts = engine.counts();
+    let mut headline = vec![human::clipped(&human::line(from), room)];
     let Some(now) = engine.now() else {
-        return Ok(format!(
-            "{}  waiting for the first packet",
-            human::line(from)
-        ));
+        headline.push("waiting for the first packet".to_owned());
+        return Ok(side_by_side(&headline, "  ", room).join("\n"));
     };
-    let headline = [
-        human::line(from),
+    headline.extend([
         instant(now),
         counted(counts.packets, "packet"),
         counted(counts.devices, "device"),
         human::activities(counts.activities),
-    ];
-    let mut text = headline.join("  ");
-    text.push_str("\n\n");
+    ]);
+    let headline = side_by_side(&headline, "  ", room);
+    let closing = format!(
+        "UP and DOWN: the last {}. These are inferences. Ctrl-C ends the watch with a report.",
+        human::duration(window)
+    );
+    let closing: Vec<String> = closing.split(' ').map(str::to_owned).collect();
+    let closing = side_by_side(&closing, " ", room);
+
     let mut members: Vec<&Member> = engine
         .roster()
         .members()
@@ -57,7 +59,40 @@ pub fn text(
             &member.id,
         )
     });
-    let shown = lines.saturating_sub(AROUND).max(1);
+    // Blank lines before and behind the devices, and the one on which the cursor stands.
+    let left = lines.saturating_sub(headline.len() + closing.len() + 3);
+    let devices = fitting(engine, &members, style, left)?;
+
+    let mut text = headline.join("\n");
+    text.push_str("\n\n");
+    text.push_str(&devices);
+    for line in closing {
+        text.push('\n');
+        text.push_str(&style.paint(Paint::Faint, &line));
+    }
+    Ok(text)
+}
+
+fn side_by_side(pieces: &[String], glue: &str, room: usize) -> Vec<String> {
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    human::set(&pieces, glue, room)
+}
+
+/// The first devices, so many that they fit so many lines, but one at least; and how many there are besides.
+fn fitting(engine: &Engine, members: &[&Member], style: Style, lines: usize) -> io::Result<String> {
+    let mut shown = members.len().min(lines).max(1);
+    loop {
+        let text = devices(engine, members, style, shown)?;
+        let tall = text.lines().count();
+        if tall <= lines || shown == 1 {
+            return Ok(text);
+        }
+        // A heading, remarks and rows of several lines: what a row takes is known by having tried.
+        shown = (shown * lines / tall).clamp(1, shown - 1);
+    }
+}
+
+fn devices(engine: &Engine, members: &[&Member], style: Style, shown: usize) -> io::Result<String> {
     let mut columns = Columns::new(&[
         ("DEVICE", Align::Left),
         ("EVIDENCE", Align::Left),
@@ -69,7 +104,7 @@ pub fn text(
         ("ACTIVITIES", Align::Right),
         ("LAST", Align::Left),
     ]);
-    columns.spare(&["FLOWS", "EVIDENCE", "UP", "DOWN"]);
+    columns.spare(&["FLOWS", "EVIDENCE", "UP", "DOWN", "UP/S", "DOWN/S"]);
     for member in members.iter().take(shown) {
         let paint = match member.candidates.is_empty() {
             true => Paint::Faint,
@@ -77,17 +112,13 @@ pub fn text(
         };
         columns.row(paint, row(engine, member));
     }
+    let mut out = Vec::new();
     columns.write(style, &mut out)?;
-    text.push_str(&String::from_utf8_lossy(&out));
-    let more = members.len().saturating_sub(shown);
-    if more > 0 {
-        text.push_str(&format!("+{more} more\n"));
+    let mut text = String::from_utf8_lossy(&out).into_owned();
+    match members.len().saturating_sub(shown) {
+        0 => {}
+        more => text.push_str(&format!("+{more} more\n")),
     }
-    let closing = format!(
-        "\nUP and DOWN: the last {}. These are inferences. Ctrl-C ends the watch with a report.",
-        human::duration(window)
-    );
-    text.push_str(&style.paint(Paint::Faint, &closing));
     Ok(text)
 }
 
@@ -139,4 +170,78 @@ fn row(engine: &Engine, member: &Member) -> Vec<String> {
         human::count(member.uses),
         last,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::parameters::Parameters;
+    use crate::capture::{Frame, LinkType};
+    use crate::device::catalog::Catalog;
+    use crate::flow::observer;
+    use crate::live::engine::Settings;
+    use crate::units::Timestamp;
+    use unicode_width::UnicodeWidthStr;
+
+    /// A home in which so many devices have each sent a packet a second to a server of its own.
+    fn watched(devices: u8) -> Engine {
+        let settings = Settings {
+            observer: observer::Settings::default(),
+            vantage: None,
+            parameters: Parameters::default(),
+            window: Duration::from_secs(3600),
+            warm_up: Duration::ZERO,
+        };
+        let mut engine = Engine::new(settings, Catalog::embedded().unwrap()).unwrap();
+        for second in 0..4 {
+            for device in 1..=devices {
+                let mut data = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, device, 8, 0];
+                data.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+                data.extend([192, 168, 1, device, 198, 51, 100, device]);
+                data.extend([0x80, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 1]);
+                data.extend([0x50, 0x10, 0x20, 0, 0, 0, 0, 0]);
+                engine.watch(&Frame {
+                    at: Timestamp::new(1_000_000 + second, 0),
+                    link: LinkType::ETHERNET,
+                    wire_len: 54,
+                    data: &data,
+                    interface: 0,
+                });
+            }
+        }
+        engine
+    }
+
+    #[test]
+    fn the_table_fits_the_terminal_whatever_its_size() {
+        let engine = watched(30);
+        for (width, lines) in [(120, 40), (120, 24), (80, 24), (80, 12), (50, 24), (40, 16)] {
+            let style = Style {
+                color: false,
+                width: Some(width),
+            };
+            let text = text(&engine, "eth1", Duration::from_secs(3600), style, lines).unwrap();
+            assert!(text.starts_with("eth1  1970-01-12 13:46:43  120 packets"));
+            // One is the cursor's.
+            assert!(text.lines().count() < lines, "{width} {lines}:\n{text}");
+            for line in text.lines() {
+                assert!(line.width() <= usize::from(width), "{width}:\n{text}");
+            }
+            let rows = text.lines().filter(|line| line.starts_with("unknown-"));
+            let rows = rows.count();
+            assert!(rows > 0, "{text}");
+            let more = format!("\n+{} more\n", 30 - rows);
+            assert_eq!(text.contains(&more), rows < 30, "{width} {lines}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_watch_without_a_packet_says_that_it_waits() {
+        let style = Style {
+            color: false,
+            width: Some(20),
+        };
+        let text = text(&watched(0), "eth1", Duration::from_secs(60), style, 24).unwrap();
+        assert_eq!(text, "eth1\nwaiting for the first packet");
+    }
 }

@@ -13,13 +13,13 @@ pub enum SandboxError {
         user: String,
     },
     /// Becoming somebody else takes root.
-    #[error("-Z {user}: only root can become another user; without -Z the capture stays yours")]
+    #[error("-Z {user}: only root can become another user; without -Z it stays yours")]
     NotRoot {
         /// As it was given.
         user: String,
     },
     /// Files could not be made after the change of user.
-    #[error("{}: user {user} cannot write there, and that is who records once the interface is open; give another with -Z USER (-Z root stays root, without its capabilities), or another folder with -w", folder.display())]
+    #[error("{}: user {user} cannot write there, and that is who goes on once the interface is open; give another with -Z USER (-Z root stays root, without its capabilities), or choose another folder", folder.display())]
     Unwritable {
         /// Who was tried.
         user: String,
@@ -41,15 +41,13 @@ pub enum SandboxError {
         count: usize,
     },
     /// The kernel cannot keep a process from files.
-    #[error("this kernel has no Landlock to keep the capture away from files (Linux 5.13 has it, where `lsm=` lists landlock at boot); --no-sandbox records without")]
+    #[error("this kernel has no Landlock to keep a process away from files (Linux 5.13 has it, where `lsm=` lists landlock at boot); --no-sandbox does without")]
     NoLandlock,
     /// Another system, or another machine.
-    #[error(
-        "there is a sandbox on Linux on x86_64 and aarch64 alone; --no-sandbox records without"
-    )]
+    #[error("there is a sandbox on Linux on x86_64 and aarch64 alone; --no-sandbox does without")]
     Elsewhere,
     /// The kernel refused a step.
-    #[error("sandbox: {step}: {source}; --no-sandbox records without")]
+    #[error("sandbox: {step}: {source}; --no-sandbox does without")]
     Step {
         /// What was tried.
         step: &'static str,

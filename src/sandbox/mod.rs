@@ -1,4 +1,4 @@
-//! What a process that records for weeks keeps once its devices are open: the right to go on, and no other.
+//! What a process that listens to interfaces for weeks keeps once its devices are open: the right to go on, and no other.
 //!
 //! A capture reads what anybody on the network cares to send, so it is laid out as if it could be taken over: it becomes an
 //! unprivileged user, gives up every capability, can write nowhere but in the folder of its output and read next

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 pub struct Plan {
     /// Whom to become, see [`choose`](super::choose); `None` stays who it is.
     pub user: Option<User>,
-    /// Folders in which files are written, renamed and removed from now on. A single file that is open already
-    /// needs none.
+    /// Folders in which files are written, renamed and removed from now on; and devices, FIFOs and the like that are opened
+    /// for writing. What is open already needs none.
     pub writable: Vec<PathBuf>,
     /// Files, and folders with all beneath, that are read from now on; those that do not exist are left out.
     pub readable: Vec<PathBuf>,

@@ -2,8 +2,10 @@
 
 #![allow(dead_code)] // each test file uses its part
 
-use crate::program::{stp_audit, Run};
+use crate::program::Run;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -89,6 +91,21 @@ impl Network {
         ));
     }
 
+    /// Opens the test's own folder to all; root's alone it is before, as /root is.
+    pub fn open_to_all(&self) {
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.folder.path(), all).unwrap();
+    }
+
+    /// A folder in the test's own, which is opened to all, that belongs to this user.
+    pub fn folder_of(&self, uid: u32) -> String {
+        self.open_to_all();
+        let path = self.path("theirs");
+        std::fs::create_dir(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(uid), Some(uid)).unwrap();
+        path
+    }
+
     /// A path in the test's own folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
@@ -137,17 +154,18 @@ impl Network {
         Some(path)
     }
 
-    fn words<'a>(&self, before: &[&'a str]) -> Vec<&'a str> {
-        before.to_vec()
+    fn begin(&self, before: &[&str], arguments: &[&str]) -> Running {
+        let program = env!("CARGO_BIN_EXE_stp-audit");
+        let words = [before, &[program, "capture"], arguments].concat();
+        Running::of(self.words(&words))
     }
 
-    fn begin(&self, before: &[&str], arguments: &[&str]) -> Running {
-        let program = stp_audit(&[]).get_program().to_str().unwrap().to_owned();
-        let mut words = self.words(before);
-        words.push(&program);
+    /// These words in the namespace, by whom nobody called by sudo.
+    pub fn words(&self, words: &[&str]) -> Command {
         let mut command = self.command(words[0]);
-        command.args(&words[1..]).arg("capture").args(arguments);
-        Running::of(command)
+        command.args(&words[1..]);
+        command.env_remove("SUDO_UID").env_remove("SUDO_GID");
+        command
     }
 
     /// The capture with these arguments, started.
@@ -157,10 +175,8 @@ impl Network {
 
     /// Any command of the program with these arguments, started.
     pub fn other(&self, command: &str, arguments: &[&str]) -> Running {
-        let program = stp_audit(&[]).get_program().to_str().unwrap().to_owned();
-        let mut started = self.command(&program);
-        started.arg(command).args(arguments);
-        Running::of(started)
+        let before = [env!("CARGO_BIN_EXE_stp-audit"), command];
+        Running::of(self.words(&[&before, arguments].concat()))
     }
 
     /// The capture, once it records.
@@ -223,7 +239,8 @@ pub struct Running {
 }
 
 impl Running {
-    fn of(mut command: Command) -> Self {
+    /// The command, started.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -265,6 +282,37 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until something is the case.
+    pub fn until<T>(&mut self, what: &str, mut is: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = is(self) {
+                return found;
+            }
+            let over = self.child.try_wait().unwrap();
+            assert!(
+                begun.elapsed() < PATIENCE && over.is_none(),
+                "no {what} ({over:?}): {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// What the kernel tells of the process, by the names in /proc/PID/status.
+    pub fn status(&self) -> BTreeMap<String, String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let lines = status.lines().filter_map(|line| line.split_once(":\t"));
+        lines
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect()
     }
 
     /// Sends a signal to the program; `ip netns exec` has become it.

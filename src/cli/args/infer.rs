@@ -3,6 +3,7 @@
 use super::activity::ActivityArgs;
 use super::capture::CaptureArgs;
 use super::output::OutputArgs;
+use super::rights::RightsArgs;
 use super::values::duration;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -38,12 +39,29 @@ pub struct WatchArgs {
     /// How long a device is watched before anything is claimed of it
     #[arg(long, default_value = "10m", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub warm_up: Duration,
+    /// Which rights are kept while an interface is listened to.
+    #[command(flatten)]
+    pub rights: RightsArgs,
 }
 
 impl WatchArgs {
     /// Whether to infer while the traffic goes on.
     pub fn is_live(&self) -> bool {
         self.follow || !self.interface.is_empty()
+    }
+
+    /// Whether what was typed goes together.
+    ///
+    /// # Errors
+    /// In words, where somebody believes in a sandbox that is not there.
+    pub fn check(&self) -> Result<(), String> {
+        match self.rights.user.is_some() && self.interface.is_empty() {
+            true => Err(
+                "-Z is for who listens to an interface, as infer -i eth1 -Z nobody; files are read with the rights you have"
+                    .into(),
+            ),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `capture`: what to record from where, until when, into what. The letters are dumpcap's, with dumpcap's meaning.
 
+use super::rights::RightsArgs;
 use super::scrub::ScrubArgs;
 use crate::capture::{Form, Limits, WHOLE};
 use clap::{Args, ValueHint};
@@ -72,13 +73,9 @@ pub struct RecordArgs {
     /// What to say in the file (pcapng)
     #[arg(long, value_name = "TEXT")]
     pub capture_comment: Option<String>,
-    /// User, by name or number, that root becomes once interface and file are open [default: who called sudo; else who owns
-    /// a ring's folder; else nobody]
-    #[arg(short = 'Z', value_name = "USER")]
-    pub user: Option<String>,
-    /// Keep all rights while recording: otherwise nothing is left but to write where -w says
-    #[arg(long, conflicts_with = "user")]
-    pub no_sandbox: bool,
+    /// Which rights are kept.
+    #[command(flatten)]
+    pub rights: RightsArgs,
 }
 
 impl RecordArgs {

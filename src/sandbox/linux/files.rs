@@ -27,10 +27,13 @@ pub(super) fn confine(writable: &[PathBuf], readable: &[PathBuf]) -> Result<u32,
         .and_then(|rules| rules.scope(Scope::from_all(NEWEST)))
         .and_then(Ruleset::create)
         .map_err(refused(step))?;
-    for folder in writable {
-        let folder = opened(folder)?;
+    for path in writable {
+        let access = match path.is_dir() {
+            true => in_output_folders(),
+            false => AccessFs::WriteFile.into(),
+        };
         rules = rules
-            .add_rule(PathBeneath::new(folder, in_output_folders()))
+            .add_rule(PathBeneath::new(opened(path)?, access))
             .map_err(refused(step))?;
     }
     let named = readable.iter().map(PathBuf::as_path);

@@ -47,6 +47,8 @@ pub fn choose(
         return numbered(uid, gid).map(Some);
     }
     let owners = folders.iter().filter_map(|folder| folder.metadata().ok());
+    // Who has a device is nobody to become.
+    let owners = owners.filter(std::fs::Metadata::is_dir);
     match owners.map(|owner| (owner.uid(), owner.gid())).next() {
         Some((uid, gid)) if uid != 0 => numbered(uid, gid).map(Some),
         _ => named("nobody").map(Some),
@@ -107,14 +109,15 @@ pub(super) fn current() -> String {
     }
 }
 
-/// The first of the folders in which the user, without any capability, could make no file.
+/// The first of the places in which, where they are folders, the user could make no file without any capability, or to which
+/// they could not write.
 ///
 /// The system is asked as that user, for nobody else knows: rights can hang on groups, on lists, on the mount.
 pub(super) fn unwritable(
     user: Option<&User>,
-    folders: &[PathBuf],
+    places: &[PathBuf],
 ) -> Result<Option<PathBuf>, SandboxError> {
-    let step = "trying whether the output folder can be written in";
+    let step = "trying whether the output can be written";
     let before = capabilities(None).map_err(SandboxError::step(step))?;
     let (uid, gid) = (unistd::geteuid(), unistd::getegid());
     let groups = unistd::getgroups().map_err(SandboxError::step(step))?;
@@ -128,10 +131,13 @@ pub(super) fn unwritable(
         ..before
     };
     set_capabilities(None, bare).map_err(SandboxError::step(step))?;
-    let rights = Access::WRITE_OK | Access::EXEC_OK;
-    let denied = folders
-        .iter()
-        .find(|folder| accessat(CWD, *folder, rights, AtFlags::EACCESS).is_err());
+    let denied = places.iter().find(|place| {
+        let rights = match place.is_dir() {
+            true => Access::WRITE_OK | Access::EXEC_OK,
+            false => Access::WRITE_OK,
+        };
+        accessat(CWD, *place, rights, AtFlags::EACCESS).is_err()
+    });
     // And back, in the opposite order.
     if user.is_some() {
         unistd::seteuid(uid).map_err(SandboxError::step(step))?;
