@@ -13,7 +13,7 @@ use crate::cli::outcome::doubts;
 use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};
 use crate::cli::shaping::{heard, Ends, Told};
-use crate::cli::tracing::Traced;
+use crate::cli::tracing::{window_of, Traced};
 use crate::cli::wire::UNKNOWN_HOME;
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, Endpoint, FlowKey};
@@ -101,7 +101,10 @@ pub fn observe(
         told,
         keep_local,
     };
-    let window = read.observed.window.unwrap_or(before.trace.window);
+    let window = match read.observed.window {
+        Some(packets) => window_of(inputs, packets),
+        None => before.trace.window,
+    };
     let seen = wire.seen(vantage, window.union(before.trace.window), &recording);
     if seen.sightings.is_empty() && !silent {
         return Err(input(

@@ -1,9 +1,11 @@
-//! How flows on the wire are shaped, told in the comment of a capture and heard from it.
+//! How flows on the wire are shaped, and from when to when it was watched, told in the comment of a capture and heard from it.
 //!
 //! That an adversary knows the defense and its parameters, all but the coins it throws, is Kerckhoffs's principle; so `-w` says
-//! them, and `score` believes them. Where a capture says nothing, shaping is read off the wire. A line a shaped flow:
+//! them, and `score` believes them. Where a capture says nothing, shaping is read off the wire. Silence before the first packet
+//! and after the last one is not on the wire at all. A line of that, in nanoseconds since 1970, and one a shaped flow:
 //!
 //! ```text
+//! stp-audit window/1: 1577836800000000000 1577923200000000000
 //! stp-audit shaping/1: 1 flows are shaped
 //! udp 192.0.2.1:49152 203.0.113.254:51820 period_ns 6000000000 up 1170 down 780 cell_bytes 390
 //! ```
@@ -11,11 +13,14 @@
 use crate::flow::key::Endpoint;
 use crate::packet::dissect::Protocol;
 use crate::threat::{Observation, Shaping};
-use crate::units::Rate;
+use crate::units::{Rate, Span, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
 
 const BEGINS: &str = "stp-audit shaping/1: ";
+const WINDOW: &str = "stp-audit window/1: ";
+/// Silence that is believed beyond as much time again as there are packets in.
+const SILENCE: Duration = Duration::from_secs(86_400);
 /// Longest list of flows told: the comment of a pcapng file is of 16-bit length, and others stand before it.
 const LONGEST: usize = 24_000;
 
@@ -63,10 +68,22 @@ pub fn tell(seen: &Observation, ends: &[Ends]) -> String {
         shaped.len(),
         shaped.concat()
     );
+    let Span { start, end } = seen.window;
+    let window = format!("{WINDOW}{} {}\n", start.0, end.0);
     match text.len() > LONGEST {
-        true => String::new(),
-        false => text,
+        true => window,
+        false => window + &text,
     }
+}
+
+/// From when to when a capture was watched, by its comment where that can be: it holds all `packets` and is not far longer.
+pub fn watched(comment: &str, packets: Span) -> Option<Span> {
+    let (_, told) = comment.split_once(WINDOW)?;
+    let (start, end) = told.lines().next()?.split_once(' ')?;
+    let told = Span::new(Timestamp(start.parse().ok()?), Timestamp(end.parse().ok()?));
+    let length = packets.duration();
+    let most = length.saturating_add(length).saturating_add(SILENCE);
+    (told.union(packets) == told && told.duration() <= most).then_some(told)
 }
 
 /// What a comment tells; `None` where it tells nothing of shaping, or not all it says it does.
@@ -107,7 +124,26 @@ fn line(line: &str) -> Option<(String, Shaping)> {
 mod tests {
     use super::*;
     use crate::threat::{SeenFlow, Vantage};
-    use crate::units::{Span, Timestamp};
+
+    #[test]
+    fn silence_at_the_ends_is_told() {
+        let span = |from, to| Span::new(Timestamp::new(from, 0), Timestamp::new(to, 0));
+        let seen = Observation {
+            vantage: Vantage::Outside,
+            window: span(100, 200),
+            flows: Vec::new(),
+            sightings: Vec::new(),
+        };
+        let told = format!("a home\n{}", tell(&seen, &[]));
+        assert_eq!(watched(&told, span(130, 170)), Some(span(100, 200)));
+        assert_eq!(heard(&told), Some(Told::new()));
+        // Packets before it; longer than 2 * 40 s and a day; no numbers; nothing told.
+        assert_eq!(watched(&told, span(99, 170)), None);
+        let long = told.replace("200000000000", "86600000000001");
+        assert_eq!(watched(&long, span(130, 170)), None);
+        assert_eq!(watched(&told.replace("1000", "x"), span(130, 170)), None);
+        assert_eq!(watched("a home", span(130, 170)), None);
+    }
 
     #[test]
     fn what_is_told_is_heard() {

@@ -6,6 +6,7 @@
 
 use crate::activity::claim::Activity as Claim;
 use crate::activity::labels::Label;
+use crate::capture::comment;
 use crate::cli::args::{CaptureArgs, Common, DetectArgs};
 use crate::cli::ending::named;
 use crate::cli::exit::{input, usage};
@@ -13,6 +14,7 @@ use crate::cli::infer::{catalog, labels, options, settings};
 use crate::cli::outcome::{describe, domain, doubts};
 use crate::cli::reading::{read_and_keep, Read};
 use crate::cli::recording::{Recorder, Recording};
+use crate::cli::shaping::watched;
 use crate::device::inventory::{take, Inventory};
 use crate::flow::home::{is_group, is_private, Home, Side};
 use crate::flow::key::{End, FlowKey};
@@ -91,7 +93,8 @@ pub fn trace(
     }
     let home = Home::find(&read.observed.flows, capture.vantage.told(), &capture.home);
     let inventory = take(&mut read.observed, &home, &catalog);
-    let window = read.observed.window.unwrap_or(Span::at(Default::default()));
+    let packets = read.observed.window.unwrap_or(Span::at(Default::default()));
+    let window = window_of(inputs, packets);
     let mut claims = Vec::new();
     for device in &inventory.devices {
         claims.push(crate::activity::detect(&device.series, window, &parameters)?.activities);
@@ -150,6 +153,14 @@ pub fn trace(
         home,
         caveats,
     })
+}
+
+/// From when to when captures with packets in that time were watched: as they tell, where they do, or from the first packet to
+/// the last one.
+pub fn window_of(inputs: &[PathBuf], packets: Span) -> Span {
+    let told = inputs.iter().filter_map(|path| comment(path));
+    let told = told.filter_map(|comment| watched(&comment, packets));
+    told.fold(packets, Span::union)
 }
 
 fn devices(inventory: &Inventory) -> Vec<Device> {

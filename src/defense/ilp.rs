@@ -7,8 +7,8 @@
 //! waits and is never dropped; the wire is watched until the last of it has gone.
 //!
 //! The random one draws sizes evenly between a quarter of the largest and the largest, and intervals evenly between nothing
-//! and twice their mean; each draw holds for 16 packets, or for as many more as it takes that a long trace comes to a quarter
-//! of a million draws and not to twenty million. How many is worked out from the rates and the length of the trace alone, and
+//! and twice their mean; each draw holds for 16 packets, or for as many more as it takes that a long trace comes to
+//! 150,000 draws and not to twenty million. How many is worked out from the rates and the length of the trace alone, and
 //! told among the parameters.
 
 use super::settings::{DefenseError, Settings, PACKETS_AT_MOST};
@@ -32,9 +32,9 @@ const LARGEST: u32 = 1400;
 
 /// Random packets that share a draw, at least.
 const TRAIN: u32 = 16;
-/// Draws for the whole of a trace, about: two weeks at home then have one every five seconds each way, and cost little more
+/// Draws for the whole of a trace, about: two weeks at home then have one every sixteen seconds each way, and cost little more
 /// than at a constant rate.
-const DRAWS_AT_MOST: f64 = 250_000.0;
+const DRAWS_AT_MOST: f64 = 150_000.0;
 
 struct Ilp {
     random: bool,
