@@ -310,12 +310,15 @@ proptest! {
             model,
             rule: if paper { ExtensionRule::Paper } else { ExtensionRule::Phantom },
             durations: DurationLaw::Empirical([2, 12].map(Duration::from_secs).to_vec()),
-            decision: (stp_audit::stp::find("bernoulli").unwrap().make)(Draws {
-                model,
-                chance: Probability::new(q).unwrap(),
-                period,
-                origin: Timestamp(0),
-            }),
+            decision: (stp_audit::stp::find("bernoulli").unwrap().make)(
+                Draws {
+                    model,
+                    chance: Probability::new(q).unwrap(),
+                    period,
+                    origin: Timestamp(0),
+                },
+                None,
+            ),
             rates: RatePolicy::Fixed,
             origin: Timestamp(0),
             waiting_at_most: Bounds::NONE,

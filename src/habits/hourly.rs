@@ -122,18 +122,6 @@ impl Hourly {
         }
         at(above)
     }
-
-    /// Which share of a day's weight lies between two instants of it, given as nanoseconds since midnight.
-    pub fn share(&self, from: i64, to: i64) -> f64 {
-        let upto = |at: i64| -> f64 {
-            let hours = self.0.iter().zip(0i64..);
-            let parts = hours.map(|(weight, hour)| {
-                weight * (at - hour * HOUR).clamp(0, HOUR) as f64 / HOUR as f64
-            });
-            parts.sum::<f64>() / HOURS as f64
-        };
-        upto(to) - upto(from)
-    }
 }
 
 /// Seconds of a window in each hour of the day.
@@ -225,14 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_day_by_hand() {
-        let mut weights = [0.0; HOURS];
-        (weights[6], weights[7]) = (1.0, 3.0);
-        let hourly = Hourly::new(weights).unwrap();
-        assert!((hourly.share(0, 24 * HOUR) - 1.0).abs() < 1e-12);
-        // Half of the seventh hour, a quarter, and half of the eighth, three quarters.
-        assert!((hourly.share(6 * HOUR + HOUR / 2, 7 * HOUR + HOUR / 2) - 0.5).abs() < 1e-12);
+    fn weights_that_are_none_are_refused() {
         assert_eq!(Hourly::new([0.0; HOURS]), None);
         assert_eq!(Hourly::new([f64::NAN; HOURS]), None);
+        assert_eq!(Hourly::new([-1.0; HOURS]), None);
     }
 }
