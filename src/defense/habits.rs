@@ -1,10 +1,10 @@
 //! Habits for padding that follows them, and how many periods a day are padded where that number is held.
 
-use super::settings::{DailyBudget, DefenseError, HabitsFrom, Scope, Settings, Trigger};
+use super::settings::{DailyBudget, DefenseError, HabitsFrom, Scope, Settings, TimeModel, Trigger};
 use super::stream::{measure, Stream};
 use crate::habits::training::Effort;
 use crate::habits::{Habits, HabitsFile, Hourly};
-use crate::stp::budget;
+use crate::stp::budget::{self, Reserve};
 use crate::stp::decision::{Decision, Draws};
 use crate::stp::learning;
 use crate::trace::Trace;
@@ -80,33 +80,57 @@ pub(super) fn decision(
     settings: &Settings,
     habits: Option<&Habits>,
     draws: Draws,
-    per_day: Option<u64>,
+    per_day: Option<(u64, Reserve)>,
 ) -> Option<Box<dyn Decision>> {
     let row = crate::stp::find(&settings.decision)?;
     Some(match (per_day, &settings.habits) {
-        (Some(per_day), _) => {
+        (Some((per_day, reserve)), _) => {
             let hours = habits.map_or(Hourly::EVEN, |habits| habits.hourly.clone());
-            budget::make(draws, hours, per_day)
+            budget::make(draws, hours, reserve, per_day)
         }
         (None, HabitsFrom::Learned { after }) => learning::make(row.make, row.moods, draws, *after),
         (None, _) => (row.make)(draws, habits),
     })
 }
 
+/// When activities need how many periods. On the grid they wait for up to one.
+fn needs(
+    spans: &[Span],
+    period: Duration,
+    model: TimeModel,
+) -> impl Iterator<Item = (Timestamp, u64)> + '_ {
+    let waits = match model {
+        TimeModel::PerSecond => Duration::ZERO,
+        TimeModel::Grid => period,
+    };
+    let length = period.as_nanos().max(1);
+    spans.iter().map(move |span| {
+        // From its first instant to its last, both included.
+        let periods = (span.duration().as_nanos() / length).saturating_add(1);
+        (
+            span.start + waits,
+            u64::try_from(periods).unwrap_or(u64::MAX),
+        )
+    })
+}
+
+/// What a daily budget keeps back for these activities.
+pub(super) fn reserve(
+    settings: &Settings,
+    spans: &[Span],
+    start: Timestamp,
+    period: Duration,
+) -> Reserve {
+    Reserve::of(needs(spans, period, settings.model), start)
+}
+
 /// Most periods that the activities of any day need; days are counted from `start`.
 pub(super) fn busiest_day(spans: &[Span], start: Timestamp, period: Duration) -> u64 {
-    let period = period.as_nanos().max(1);
     let mut days: BTreeMap<i64, u64> = BTreeMap::new();
-    for span in spans {
-        let day = span
-            .start
-            .0
-            .saturating_sub(start.0)
-            .div_euclid(86_400 * NANOS);
-        // From its first instant to its last, both included.
-        let needs = (span.duration().as_nanos() / period).saturating_add(1);
+    for (at, periods) in needs(spans, period, TimeModel::PerSecond) {
+        let day = at.0.saturating_sub(start.0).div_euclid(86_400 * NANOS);
         let sum = days.entry(day).or_default();
-        *sum = sum.saturating_add(u64::try_from(needs).unwrap_or(u64::MAX));
+        *sum = sum.saturating_add(periods);
     }
     days.into_values().max().unwrap_or(0)
 }

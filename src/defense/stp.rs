@@ -9,7 +9,7 @@
 //! a period if need be, unless something still waits.
 
 use super::fit::{fit, Fit};
-use super::habits::{decision, has_room, per_day};
+use super::habits::{decision, has_room, per_day, reserve};
 use super::service::serve;
 use super::settings::{
     DefenseError, HabitsFrom, Padding, QuietTraffic, Rates, Scope, Settings, TimeModel, Trigger,
@@ -62,7 +62,8 @@ pub(super) struct Stp {
     pub(super) of_stream: Vec<Option<usize>>,
     /// Bytes of what is not padded at all.
     beside: f64,
-    /// Days that the trace is long.
+    /// When the trace begins that it was made for, and how many days it is long.
+    start: Timestamp,
     days: f64,
 }
 
@@ -122,6 +123,7 @@ pub(super) fn made(settings: &Settings, trace: &Trace) -> Result<Stp, DefenseErr
             .collect(),
         of_stream,
         beside,
+        start: trace.window.start,
         days: trace.seconds().max(1.0) / 86_400.0,
     };
     if let Padding::DataCap(cap) = settings.padding {
@@ -328,7 +330,11 @@ impl Stp {
                     period: one.fit.period,
                     origin: start,
                 },
-                self.per_day(one),
+                self.per_day(one).map(|per_day| {
+                    let spans = &one.fit.stream.spans;
+                    let reserve = reserve(&self.settings, spans, self.start, one.fit.period);
+                    (per_day, reserve)
+                }),
             )?,
             rates,
             origin: start,

@@ -1,8 +1,8 @@
 //! The habits of a device or a home: how often it is used, at which hours, and in which moods; fitted to when it was.
 
-use super::hourly::Hourly;
-use super::markov::{log_poisson, Markov};
-use super::steps::{Steps, STEPS_AT_MOST};
+use super::hourly::{Hourly, HOUR};
+use super::markov::Markov;
+use super::steps::{Steps, STEPS_AT_MOST, WEIGHT_AT_LEAST};
 use super::training::{fit, Effort};
 use crate::units::{nanos, Span, Timestamp, NANOS};
 use rand::SeedableRng;
@@ -62,17 +62,18 @@ impl Habits {
 
     /// Fits hours and moods; `None` without a begin in the window.
     ///
-    /// Whether moods are modelled beside the hour of the day or without it is decided as the number of states is: by Schwarz's
-    /// criterion, for a single mood, which is where the two can be told apart at no cost.
+    /// Moods are modelled beside the hour of the day unless days know nothing of one another: where the hours of every other day
+    /// foretell worse than even hours when the days between are busy, moods hold at any hour.
     pub fn fitted(begins: &[Timestamp], window: Span, effort: &Effort) -> Option<Self> {
         let mut habits = Self::of_hours(begins, window)?;
         let step = step_for(window);
-        let even = counted(begins, window, step, &Hourly::EVEN);
-        let by_hours = counted(begins, window, step, &habits.hourly);
-        // 23 weights are free; they are smoothed, and so fit a little worse than they might.
-        let price = 23.0 * (even.len().max(1) as f64).ln();
-        let by_hour = 2.0 * (alone(&by_hours) - alone(&even)) > price;
-        let steps = if by_hour { by_hours } else { even };
+        let by_hour = foretells(begins, window);
+        let hourly = if by_hour {
+            &habits.hourly
+        } else {
+            &Hourly::EVEN
+        };
+        let steps = counted(begins, window, step, hourly);
         let mut chance = ChaCha8Rng::seed_from_u64(SEED);
         habits.moods = fit(&steps, effort, &mut chance).map(|model| Moods {
             step,
@@ -116,13 +117,79 @@ fn counted(begins: &[Timestamp], window: Span, step: Duration, hourly: &Hourly) 
     }))
 }
 
-/// Logarithm of the likelihood with a single mood.
-fn alone(steps: &Steps) -> f64 {
-    let (count, weight) = steps.totals();
-    let mean = if weight > 0.0 { count / weight } else { 0.0 };
-    let kinds = steps.sequence().iter();
-    let kinds = kinds.filter_map(|&kind| steps.kinds().get(kind as usize));
-    kinds
-        .map(|kind| log_poisson(kind.count, mean * kind.weight))
-        .sum()
+/// Whether the hours of half of the days, every other one, say when the other half is busy; of less than two days nothing is
+/// known against it.
+fn foretells(begins: &[Timestamp], window: Span) -> bool {
+    if window.duration() < Duration::from_secs(2 * 86_400) {
+        return true;
+    }
+    let half = |parity: i64| -> Vec<Timestamp> {
+        let of = |at: &&Timestamp| at.0.div_euclid(24 * HOUR).rem_euclid(2) == parity;
+        begins.iter().filter(of).copied().collect()
+    };
+    let (even, odd) = (half(0), half(1));
+    // Both halves are watched alike, hour by hour, but for a day: the sum of rates is the same, and the logarithms of the
+    // weights of what happened are all that differs from even hours.
+    let gain = |learned: &[Timestamp], tested: &[Timestamp]| -> f64 {
+        let hours = Hourly::fitted(learned, window);
+        let logs = tested
+            .iter()
+            .map(|&at| hours.at(at).max(WEIGHT_AT_LEAST).ln());
+        logs.sum()
+    };
+    gain(&even, &odd) + gain(&odd, &even) > 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    fn window(days: i64) -> Span {
+        Span::new(Timestamp(0), Timestamp(days * 24 * HOUR))
+    }
+
+    #[test]
+    fn hours_are_followed_where_days_agree() {
+        let mut chance = ChaCha8Rng::seed_from_u64(1);
+        let mut of = |from: i64, to: i64, days: i64| -> Vec<Timestamp> {
+            let mut all: Vec<Timestamp> = (0..days)
+                .flat_map(|day| [day * 24 * HOUR; 3])
+                .map(|day| Timestamp(day + chance.gen_range(from * HOUR..to * HOUR)))
+                .collect();
+            all.sort();
+            all
+        };
+        assert!(foretells(&of(6, 8, 14), window(14)));
+        assert!(foretells(&of(8, 22, 60), window(60)));
+        // Nobody knows one day from another: ten homes without habits, of which few look as if they had.
+        let found = (0..10).filter(|_| foretells(&of(0, 24, 14), window(14)));
+        assert!(found.count() <= 2);
+    }
+
+    #[test]
+    fn a_morning_a_day_by_hand() {
+        // At 7:30 on each of ten days, and no more than that one mood.
+        let begins: Vec<Timestamp> = (0..10)
+            .map(|day| Timestamp(day * 24 * HOUR + 15 * HOUR / 2))
+            .collect();
+        let habits = Habits::fitted(&begins, window(10), &Effort::default()).unwrap();
+        let moods = habits.moods.clone().unwrap();
+        assert_eq!((habits.activities, habits.rate()), (10, 10.0 / 864_000.0));
+        assert_eq!(
+            (moods.by_hour, moods.model.states(), moods.step),
+            (true, 1, STEP)
+        );
+        assert!(habits.hourly.weight(7) > 8.0 && habits.hourly.weight(20) < 0.3);
+        assert_eq!(Habits::fitted(&[], window(3), &Effort::default()), None);
+        assert_eq!(Habits::of_hours(&begins, Span::at(begins[0])), None);
+    }
+
+    #[test]
+    fn long_captures_have_longer_steps() {
+        // 200,000 minutes are 138.9 days.
+        assert_eq!(step_for(window(138)), STEP);
+        assert_eq!(step_for(window(139)), STEP * 2);
+        assert_eq!(step_for(window(1_000)), STEP * 8);
+    }
 }

@@ -2,13 +2,15 @@
 //!
 //! Ours; the leak is what the adversary `count` sees. Padding by chance adds to activities, so a day with many has more
 //! padded periods than a day without. Here cover and activities draw on the same number: each period counts, whatever began
-//! it, and what is left of the day's number is spread over what is left of the day, as if the remaining begins had been drawn
-//! from the hours of the day beforehand. A day without activities has more cover, a busy one less; when the number is
-//! used up no cover begins, and none goes on. Should there still be some left just before the day ends, it is padded at once
-//! and on.
+//! it. So many as activities may yet need before the day ends, by what is known of other days, are kept back ([`Reserve`]);
+//! what is left beyond is spread over what is left of the day, as if the remaining begins had been drawn from its hours
+//! beforehand. A day without activities has more cover, a busy one less; when the number is used up no cover begins, and
+//! none goes on. Should there still be some left just before the day ends, it is padded at once and on.
 //!
 //! Genuine traffic is never delayed or lost for it: activities beyond the number are padded as they come, and such a day has
-//! more periods than others. So the number must be chosen above what the busiest days need.
+//! more periods than others. So the number must be chosen above what the busiest days need, and an activity later than on
+//! any day that is known may still show. The hours are not held, the day is: of a quiet evening what was kept back for it is
+//! padded later that night.
 //!
 //! Days are of 24 hours from when the shaper begins to work.
 
@@ -19,15 +21,75 @@ use crate::habits::Hourly;
 use crate::units::{nanos, Timestamp, NANOS};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 
 /// Length of a day.
 pub const DAY: i64 = 86_400 * NANOS;
 /// So many periods before the day ends, what is left of its number is used up.
 const LAST: i64 = 4;
+const MINUTE: i64 = 60 * NANOS;
+const MINUTES: u32 = 1_440;
+
+/// How many periods activities may yet need before the day ends: the most that they did on any day that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reserve {
+    /// From which minute of the day on it is how many; ascending, the first from 0.
+    steps: Vec<(i64, u64)>,
+}
+
+impl Reserve {
+    /// Of activities as (begin, periods it needs), in any order; days are counted from `origin`.
+    pub fn of(needs: impl IntoIterator<Item = (Timestamp, u64)>, origin: Timestamp) -> Self {
+        let mut days: BTreeMap<i64, BTreeMap<i64, u64>> = BTreeMap::new();
+        for (at, periods) in needs {
+            let since = at.0.saturating_sub(origin.0);
+            let minutes = days.entry(since.div_euclid(DAY)).or_default();
+            let sum = minutes.entry(since.rem_euclid(DAY) / MINUTE).or_default();
+            *sum = sum.saturating_add(periods);
+        }
+        // By the minute of an activity: how many are needed from it on.
+        let mut most: BTreeMap<i64, u64> = BTreeMap::new();
+        for minutes in days.values() {
+            let mut needed = 0u64;
+            for (&minute, &periods) in minutes.iter().rev() {
+                needed = needed.saturating_add(periods);
+                let sum = most.entry(minute).or_default();
+                *sum = needed.max(*sum);
+            }
+        }
+        // A day that needs so many from a minute on needs them before it as well.
+        let mut steps: Vec<(i64, u64)> = Vec::new();
+        let mut needed = 0;
+        for (&minute, &periods) in most.iter().rev() {
+            if periods > needed {
+                // After that minute the need is what was found so far.
+                steps.push((minute + 1, needed));
+                needed = periods;
+            }
+        }
+        steps.push((0, needed));
+        steps.reverse();
+        Self { steps }
+    }
+
+    /// How many are kept back at so many nanoseconds of the day, and until when that holds.
+    fn at(&self, since: i64) -> (u64, i64) {
+        let after = self
+            .steps
+            .partition_point(|step| step.0.saturating_mul(MINUTE) <= since);
+        let now = after.checked_sub(1).and_then(|place| self.steps.get(place));
+        let until = self
+            .steps
+            .get(after)
+            .map_or(DAY, |step| step.0.saturating_mul(MINUTE));
+        (now.map_or(0, |step| step.1), until)
+    }
+}
 
 struct Budget {
     draws: Draws,
     hours: Hourly,
+    reserve: Reserve,
     per_day: u64,
     /// The day that is counted, and its periods so far.
     day: i64,
@@ -35,10 +97,11 @@ struct Budget {
 }
 
 /// So many periods a day, at these hours.
-pub fn make(draws: Draws, hours: Hourly, per_day: u64) -> Box<dyn Decision> {
+pub fn make(draws: Draws, hours: Hourly, reserve: Reserve, per_day: u64) -> Box<dyn Decision> {
     Box::new(Budget {
         draws,
         hours,
+        reserve,
         per_day,
         day: 0,
         used: 0,
@@ -54,13 +117,17 @@ impl Budget {
         self.draws.origin.0.checked_add(day.checked_mul(DAY)?)
     }
 
-    fn left_at(&self, at: Timestamp) -> u64 {
-        let used = if self.day_of(at) == self.day {
-            self.used
-        } else {
-            0
-        };
-        self.per_day.saturating_sub(used)
+    /// What is left of the day's number beyond what is kept back, and until when that holds.
+    fn left_at(&self, at: Timestamp) -> (u64, Timestamp) {
+        let day = self.day_of(at);
+        let used = if day == self.day { self.used } else { 0 };
+        let begin = self.begin_of(day).unwrap_or(i64::MAX);
+        let (kept, until) = self.reserve.at(at.0.saturating_sub(begin));
+        let until = Timestamp(begin.saturating_add(until));
+        (
+            self.per_day.saturating_sub(used).saturating_sub(kept),
+            until,
+        )
     }
 
     /// The first of so many begins, drawn from the hours between two instants of one day.
@@ -106,16 +173,24 @@ impl Decision for Budget {
             return None;
         }
         let mut from = on(from)?;
-        if self.left_at(from) == 0 {
-            let next = self.begin_of(self.day_of(from).checked_add(1)?)?;
-            from = on(Timestamp(next))?;
+        // From one change of what is kept back to the next; a day has no more of them than minutes, and the next one too.
+        for _ in 0..2 * MINUTES {
+            let (left, until) = self.left_at(from);
+            let day_end = self.begin_of(self.day_of(from).checked_add(1)?)?;
+            let end = day_end.saturating_sub(period.saturating_mul(LAST).min(DAY / 4));
+            if left > 0 {
+                let next = match from.0 < end {
+                    true => self.first_of(left, from, Timestamp(end), chance),
+                    false => from,
+                };
+                // Past the change it is drawn anew: nothing is remembered.
+                if next < until {
+                    return on(next);
+                }
+            }
+            from = on(until)?;
         }
-        let day_end = self.begin_of(self.day_of(from).checked_add(1)?)?;
-        let end = day_end.saturating_sub(period.saturating_mul(LAST).min(DAY / 4));
-        match from.0 < end {
-            true => on(self.first_of(self.left_at(from), from, Timestamp(end), chance)),
-            false => Some(from),
-        }
+        None
     }
 
     fn padded(&mut self, at: Timestamp) -> bool {
@@ -128,7 +203,7 @@ impl Decision for Budget {
     }
 
     fn left(&self, at: Timestamp) -> Option<u64> {
-        Some(self.left_at(at))
+        Some(self.left_at(at).0)
     }
 }
 
@@ -146,7 +221,7 @@ mod tests {
             period: Duration::from_secs(15),
             origin: Timestamp::new(3_600, 0),
         };
-        make(draws, hours, per_day)
+        make(draws, hours, Reserve::default(), per_day)
     }
 
     #[test]
@@ -166,6 +241,57 @@ mod tests {
             from = next + Duration::from_secs(15);
         }
         assert_eq!(counts, [40; 10]);
+    }
+
+    #[test]
+    fn what_is_kept_back_by_hand() {
+        let at = |day: i64, minute: i64| Timestamp(day * DAY + minute * MINUTE + 5);
+        // One day needs 2 from minute 600 and 1 from 1,300; another 1 from 700 and 1 from 1,200.
+        let needs = [
+            (at(0, 600), 1),
+            (at(0, 1_300), 1),
+            (at(1, 700), 1),
+            (at(1, 1_200), 1),
+        ];
+        let reserve = Reserve::of(needs, Timestamp(0));
+        // Up to and with minute 700 the second day needs 2, then 1 each up to and with 1,300.
+        assert_eq!(reserve.steps, [(0, 2), (701, 1), (1_301, 0)]);
+        assert_eq!(reserve.at(700 * MINUTE + 59), (2, 701 * MINUTE));
+        assert_eq!(reserve.at(1_301 * MINUTE), (0, DAY));
+        assert_eq!(Reserve::of([], Timestamp(0)).at(7), (0, DAY));
+    }
+
+    #[test]
+    fn days_with_and_without_a_late_activity_have_the_same_number() {
+        let draws = Draws {
+            model: TimeModel::PerSecond,
+            chance: Probability::NEVER,
+            period: Duration::from_secs(15),
+            origin: Timestamp(0),
+        };
+        let late = |day: i64| Timestamp(day * DAY + 1_380 * MINUTE);
+        let reserve = Reserve::of([(late(0), 2)], Timestamp(0));
+        let mut budget = make(draws, Hourly::EVEN, reserve, 20);
+        let mut chance = ChaCha8Rng::seed_from_u64(3);
+        let mut counts = [0u32; 40];
+        let (mut from, mut used) = (Timestamp(0), 0);
+        while let Some(mut next) = budget.next(from, &mut chance) {
+            // On every second day an activity of two periods is used at 23:00.
+            if used % 2 == 0 && from <= late(used) && next > late(used) {
+                next = late(used);
+                budget.padded(next);
+                counts[usize::try_from(used).unwrap()] += 1;
+            }
+            let day = next.0 / DAY;
+            let Some(count) = counts.get_mut(usize::try_from(day).unwrap()) else {
+                break;
+            };
+            *count += 1;
+            budget.padded(next);
+            from = next + Duration::from_secs(15);
+            used = from.0 / DAY;
+        }
+        assert_eq!(counts, [20; 40]);
     }
 
     #[test]
