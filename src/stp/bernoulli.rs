@@ -78,13 +78,13 @@ mod tests {
     use std::time::Duration;
 
     fn begins(model: TimeModel, q: f64, draws: usize) -> Vec<i64> {
-        let draws = Draws {
+        let told = Draws {
             model,
             chance: Probability::new(q).unwrap(),
             period: Duration::from_secs(15),
             origin: Timestamp::new(7, 0),
         };
-        let mut coin = make(draws, None);
+        let mut coin = make(told, None);
         let mut chance = ChaCha8Rng::seed_from_u64(1);
         let from = Timestamp::new(30, 1);
         let all = (0..draws).filter_map(|_| coin.next(from, &mut chance));
