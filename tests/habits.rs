@@ -17,6 +17,7 @@ use stp_audit::habits::steps::Steps;
 use stp_audit::habits::training::turn;
 use stp_audit::habits::HabitsFile;
 use stp_audit::model::{generate, HomeModel};
+use stp_audit::stats::area_under_curve;
 use stp_audit::threat::Defense;
 use stp_audit::trace::Trace;
 use stp_audit::units::{Probability, Timestamp, NANOS};
@@ -188,6 +189,36 @@ fn a_daily_budget_hides_whether_anybody_was_at_home() {
         ));
     }
     insta::assert_snapshot!("a_daily_budget", told.join("\n"));
+}
+
+/// The number is chosen by days that are known; other days of the same people are held to it nearly as well.
+#[test]
+fn days_that_were_not_known_are_hidden_too() {
+    let known = lived(42);
+    let held = Settings {
+        daily_budget: Some(DailyBudget::Auto),
+        ..settings("hourly", 0.0002)
+    };
+    let defense = stp(&held, &known);
+    let home = HomeModel::habits();
+    let other = generate(&home, 28 * 86_400, &mut ChaCha8Rng::seed_from_u64(2));
+    let days = |trace: &Trace, seed: u64| -> Vec<f64> {
+        let shaped = defense.shape(trace, &mut ChaCha8Rng::seed_from_u64(seed));
+        let start = trace.window.start;
+        let day = |n: i64| n * 86_400 * NANOS;
+        (0..28)
+            .map(|n| {
+                let spans = shaped
+                    .periods
+                    .iter()
+                    .map(|period| period.span.start.0 - start.0);
+                spans.filter(|at| (day(n)..day(n + 1)).contains(at)).count() as f64
+            })
+            .collect()
+    };
+    let (at_home, away) = (days(&other, 1), days(&other.away(), 2));
+    let area = area_under_curve(&at_home, &away).unwrap().value;
+    assert!((area - 0.5).abs() <= 0.05, "{area}: {at_home:?} {away:?}");
 }
 
 /// A budget too small for the busiest days is exceeded on them, and loses nothing.
