@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 /// Most residents; where q / p is more, each is busier.
 const RESIDENTS_AT_MOST: f64 = 64.0;
 /// Above this chance of every draw, padding hardly ever ends, and whose habits it follows is not to be seen.
-const NEARLY_ALWAYS: f64 = 0.999;
+const NEARLY_ALWAYS: f64 = 0.95;
 
 struct Phantoms {
     draws: Draws,

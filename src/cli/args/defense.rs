@@ -70,7 +70,8 @@ pub struct DefenseArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub fit_habits: Option<PathBuf>,
     /// Pad so many periods every day, of each device, or of the home with --scope home: a number, or auto (what the busiest day
-    /// needs, and the mean cover); activities beyond it are padded all the same
+    /// needs, and the mean cover of --q); activities beyond it are padded all the same. Cover keeps to the hours of --decision
+    /// hourly or hmm, and to no moods
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = daily_budget)]
     pub daily_budget: Option<DailyBudget>,
     /// How time is cut into draws: second (section 6.2 of the paper) or grid (section 6.1)
