@@ -162,6 +162,61 @@ fn cover_comes_when_people_are_up() {
     assert!(hourly < 0.05 && hmm < 0.06, "{hourly} {hmm}");
 }
 
+/// What somebody gains who knows when people do things, over who claims every padded period: by the hour of the day, and of a
+/// speaker that is talked to several times in a row, by what began shortly before.
+#[test]
+fn hours_and_bursts_tell_less_of_cover_that_follows_them() {
+    let trace = lived(28);
+    let speaker = trace
+        .devices
+        .iter()
+        .position(|device| device.id == "speaker");
+    let speaker = u32::try_from(speaker.unwrap()).unwrap();
+    let gains = |decision: &str| -> (f64, f64) {
+        let defense = stp(&settings(decision, 0.0005), &trace);
+        let (mut hours, mut bursts, mut all, mut of_speaker) =
+            ([(0.0, 0.0); 24], (0.0, 0.0), (0.0, 0.0), (0.0, 0.0));
+        let add = |sum: &mut (f64, f64), genuine: bool| {
+            sum.0 += f64::from(u8::from(genuine));
+            sum.1 += 1.0;
+        };
+        for seed in 0..4 {
+            let shaped = defense.shape(&trace, &mut ChaCha8Rng::seed_from_u64(seed));
+            let mut before = Timestamp(i64::MIN);
+            for period in &shaped.periods {
+                let start = period.span.start;
+                let hour = start.0.rem_euclid(86_400 * NANOS) / (3_600 * NANOS);
+                add(&mut hours[usize::try_from(hour).unwrap()], period.genuine);
+                add(&mut all, period.genuine);
+                if period.flow == speaker {
+                    add(&mut of_speaker, period.genuine);
+                    if start.since(before) < Duration::from_secs(120) {
+                        add(&mut bursts, period.genuine);
+                    }
+                    before = start;
+                }
+            }
+        }
+        let share = |(genuine, all): (f64, f64)| genuine / all;
+        // The best of hours that are no rarities.
+        let common = hours.iter().filter(|hour| hour.1 >= 200.0);
+        let best = common.map(|&hour| share(hour)).fold(0.0, f64::max);
+        (best / share(all), share(bursts) / share(of_speaker))
+    };
+    let (coin, hourly, hmm) = (gains("bernoulli"), gains("hourly"), gains("hmm"));
+    println!(
+        "times as right by the hour, and after another: {coin:?}, hourly {hourly:?}, hmm {hmm:?}"
+    );
+    assert!(
+        coin.0 > 2.0 && hourly.0 < 1.7 && hmm.0 < 1.7,
+        "{coin:?} {hourly:?} {hmm:?}"
+    );
+    assert!(
+        coin.1 > 2.0 && hourly.1 > 2.0 && hmm.1 < 1.6,
+        "{coin:?} {hourly:?} {hmm:?}"
+    );
+}
+
 /// By the number of padded periods a day with activities is told from one without, unless that number is held.
 #[test]
 fn a_daily_budget_hides_whether_anybody_was_at_home() {
