@@ -7,7 +7,7 @@ use program::{program, run, Run};
 use std::time::{Duration, Instant};
 
 /// What is typed, and what the refusal must say.
-const BAD: [(&str, &str); 78] = [
+const BAD: [(&str, &str); 86] = [
     ("defend --q nan", "a number from 0 to 1"),
     ("defend --q -0.1", "a number from 0 to 1"),
     ("defend --q 1.1", "a number from 0 to 1"),
@@ -71,7 +71,24 @@ const BAD: [(&str, &str); 78] = [
     ),
     ("defend --model minute", "second and grid"),
     ("defend --rule mine", "phantom and paper"),
-    ("defend --durations long", "empirical, lognormal and fixed"),
+    (
+        "defend --durations long",
+        "empirical, fitted, lognormal and fixed",
+    ),
+    ("defend --decision oracle", "bernoulli, hourly and hmm"),
+    ("defend --daily-budget 0", "write auto, or periods a day"),
+    ("defend --daily-budget -3", "write auto, or periods a day"),
+    ("defend --daily-budget some", "write auto, or periods a day"),
+    (
+        "defend --mode stp --daily-budget 1000000 --trials 1",
+        "a daily budget of periods of 1000000: it must be 1 to",
+    ),
+    (
+        "defend --daily-budget 9 --rule paper",
+        "held under --rule phantom",
+    ),
+    ("defend --learn-habits 0", "not in 1..=1000000"),
+    ("defend --learn-habits 9 --habits x", "cannot be used with"),
     ("defend --padding-shape round", "constant and replay"),
     ("defend --scope street", "device and home"),
     ("defend --trigger moon", "activity and any"),

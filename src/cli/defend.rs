@@ -6,6 +6,7 @@ use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
+use crate::cli::habits;
 use crate::cli::homes::{ground, Ground};
 use crate::cli::loopback;
 use crate::cli::pictures::{draw, Pictures};
@@ -64,8 +65,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     targets(args)?;
     let gates = gates(&args.gates)?;
     let signals = Signals::watch()?;
-    let settings = args.defenses.settings();
-    settings.check().map_err(|error| usage(error.to_string()))?;
+    let settings = habits::settings(&args.defenses)?;
     let watching = watching(&args.detect)?;
     let rows = rows(&args.defenses.mode);
     if args.write.is_some() && rows.len() != 1 {
@@ -73,6 +73,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     }
 
     let mut ground = ground(args, common)?;
+    habits::fit(&args.defenses, &ground.trace)?;
     let mut adversaries = adversaries(&args.adversaries);
     let (defenses, left_out, lived) = match args.loopback.loopback {
         true => {
@@ -223,7 +224,11 @@ fn told_of_stop(audited: &Audited, signal: u8) -> String {
 
 /// What is written beside reports: each to a file of its own.
 fn targets(args: &DefendArgs) -> anyhow::Result<()> {
-    let written = [("-w", &args.write), ("--labels-out", &args.labels_out)];
+    let written = [
+        ("-w", &args.write),
+        ("--labels-out", &args.labels_out),
+        ("--fit-habits", &args.defenses.fit_habits),
+    ];
     let mut taken: Vec<(String, &Path)> = Vec::new();
     for (option, path) in written {
         let Some(path) = path else {

@@ -100,6 +100,8 @@ fn lived(
     let mut home = home.clone();
     for one in &mut home.devices {
         one.activity = p.unwrap_or(one.activity);
+        // Who is used with a chance every second has no habits.
+        one.habit = one.habit.filter(|_| p.is_none());
     }
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let trace = generate(&home, length.as_secs(), &mut chance);
@@ -148,6 +150,7 @@ pub fn learned(trace: &Trace) -> anyhow::Result<Vec<Resident>> {
             Ok(model) => devices.push(Resident {
                 model,
                 activity: usage_of(trace, index),
+                habit: None,
             }),
             Err(ModelError::NoActivities { .. } | ModelError::NoPackets { .. }) => {}
             Err(error) => return Err(usage(error.to_string())),

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod ending;
 pub mod exit;
 pub mod fingerprint;
+pub mod habits;
 pub mod homes;
 pub mod infer;
 pub mod keygen;
