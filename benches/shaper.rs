@@ -110,10 +110,16 @@ fn pacing(seconds: u64) {
     // 20 KB/s each way in cells of 1000 bytes.
     let every = 50_000_000;
     let (cpu, clock) = (cpu_seconds(), Instant::now());
-    let mut outcome = run(1000, every, seconds, Vec::new());
+    let outcome = run(1000, every, seconds, Vec::new());
     let share = (cpu_seconds() - cpu) / clock.elapsed().as_secs_f64() * 100.0;
-    outcome.lateness.sort_unstable();
-    let late = |share| rank(&outcome.lateness, share);
+    let mut all: Vec<u64> = outcome
+        .sent
+        .iter()
+        .flatten()
+        .map(|sent| sent.late.into())
+        .collect();
+    all.sort_unstable();
+    let late = |share| rank(&all, share);
     let up: Vec<i64> = outcome
         .seen
         .iter()

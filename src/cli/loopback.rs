@@ -223,7 +223,7 @@ impl Lived {
             .collect();
         let mut late: Vec<u64> = all
             .iter()
-            .flat_map(|o| o.lateness.iter().copied())
+            .flat_map(|o| o.sent.iter().flatten().map(|sent| sent.late.into()))
             .collect();
         let way = |way: usize| {
             let ways = all.iter().filter_map(|outcome| outcome.delays.get(way));

@@ -75,6 +75,8 @@ pub struct Datagram {
     pub padded: bool,
     /// Genuine bytes within, for the books.
     pub genuine: u32,
+    /// Whether it is a handshake, for the books.
+    pub handshake: bool,
 }
 
 /// What is counted of packets.
@@ -230,15 +232,16 @@ impl Endpoint {
             false => !self.is_padding(),
         };
         if let Some((planned, genuine, padded)) = self.due(now, mute) {
-            let bytes = self.cell(now, genuine);
+            let (bytes, handshake) = self.cell(now, genuine);
             return Some(Datagram {
                 planned,
                 bytes,
                 padded,
                 genuine,
+                handshake,
             });
         }
-        if self.is_padding() || self.quiet != Quiet::Pass {
+        if self.is_scheduled() {
             self.hand_over(now);
             return None;
         }
@@ -249,6 +252,7 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: 0,
+                handshake: true,
             });
         }
         if up {
@@ -261,6 +265,7 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: 0,
+                handshake: false,
             });
         }
         self.ready.pop_front()
@@ -327,18 +332,19 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: u32::try_from(part.len()).unwrap_or(0),
+                handshake: false,
             });
         }
     }
 
-    /// What goes in a cell of the schedule.
-    fn cell(&mut self, now: Timestamp, genuine: u32) -> Vec<u8> {
+    /// What goes in a cell of the schedule, and whether that is a handshake.
+    fn cell(&mut self, now: Timestamp, genuine: u32) -> (Vec<u8>, bool) {
         let mut body = Vec::with_capacity(self.plain);
         let first = self.outbox.take(genuine as usize, &mut body);
         match self.session.handshake(now) {
             // There is something genuine only where there are no keys: it is lost.
-            Some(handshake) => handshake,
-            None => self.seal(now, first, body),
+            Some(handshake) => (handshake, true),
+            None => (self.seal(now, first, body), false),
         }
     }
 
@@ -424,7 +430,7 @@ impl Endpoint {
         if !self.ready.is_empty() {
             return now;
         }
-        if self.is_padding() || self.quiet != Quiet::Pass {
+        if self.is_scheduled() {
             return role;
         }
         // What is held without keys waits for the handshake.
@@ -447,6 +453,11 @@ impl Endpoint {
             Role::Leads(shaper, _) => shaper.is_padding(),
             Role::Follows(follower) => follower.is_padding(),
         }
+    }
+
+    /// Whether all that goes now goes on schedule: padding runs, or quiet cells do.
+    pub fn is_scheduled(&self) -> bool {
+        self.is_padding() || self.quiet != Quiet::Pass
     }
 
     /// A period of padding that began; of the leader alone, in their order.
