@@ -116,6 +116,7 @@ fn pacing(seconds: u64) {
         .sent
         .iter()
         .flatten()
+        .filter(|sent| sent.padded)
         .map(|sent| sent.late.into())
         .collect();
     all.sort_unstable();

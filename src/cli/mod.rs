@@ -23,6 +23,8 @@ pub mod live;
 pub mod live_listen;
 pub mod live_stage;
 pub mod loopback;
+pub mod loopback_capture;
+pub mod loopback_keys;
 pub mod manual;
 pub mod nearest;
 pub mod observing;

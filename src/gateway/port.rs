@@ -47,7 +47,7 @@ pub struct Arrival {
     pub activity: Option<Timestamp>,
 }
 
-/// A cell of the schedule that was sent.
+/// A datagram that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// When it was to go.
@@ -56,9 +56,11 @@ pub struct Sent {
     pub late: u32,
     /// What was in it.
     pub what: What,
+    /// Whether it was a cell of padding.
+    pub padded: bool,
 }
 
-/// What is in a cell; for the books of its own end, nobody else can tell.
+/// What is in a datagram; for the books of its own end, nobody else can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// Nothing, or what nobody can open.
@@ -256,18 +258,17 @@ impl<'a> Port<'a> {
     }
 
     fn send(&mut self, datagram: &Datagram, clock: &Clock) {
-        if datagram.padded {
-            let late = monotonic().saturating_sub(clock.at(datagram.planned));
-            self.ledger.sent.push(Sent {
-                planned: datagram.planned,
-                late: u32::try_from(late.max(0)).unwrap_or(u32::MAX),
-                what: match (datagram.handshake, datagram.genuine) {
-                    (true, _) => What::Handshake,
-                    (false, 0) => What::Cover,
-                    (false, _) => What::Genuine,
-                },
-            });
-        }
+        let late = monotonic().saturating_sub(clock.at(datagram.planned));
+        self.ledger.sent.push(Sent {
+            planned: datagram.planned,
+            late: u32::try_from(late.max(0)).unwrap_or(u32::MAX),
+            what: match (datagram.handshake, datagram.genuine) {
+                (true, _) => What::Handshake,
+                (false, 0) => What::Cover,
+                (false, _) => What::Genuine,
+            },
+            padded: datagram.padded,
+        });
         self.ledger.empty += u64::from(datagram.genuine == 0);
         // What the system does not take is lost, as on any wire.
         let _ = self.socket.send(&datagram.bytes);

@@ -56,7 +56,7 @@ pub struct Outcome {
     pub refused: u64,
     /// How much later packets came out than they came: nanoseconds of the trace's time, up and down.
     pub delays: [Vec<u64>; 2],
-    /// Each cell of padding that was sent, up and down, in the order they went.
+    /// Each datagram that was sent, up and down, in the order they went.
     pub sent: [Vec<Sent>; 2],
     /// Cells that were due and did not go.
     pub missed: u64,
