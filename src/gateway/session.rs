@@ -624,6 +624,24 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_renewed_by_count_as_well() {
+        let (mut a, mut b, _) = talking();
+        a.limits.cells = 50;
+        for cell in 0..1000i64 {
+            // Twenty a second: two minutes never pass.
+            let now = Timestamp(second(3).0 + cell * 50_000_000);
+            for (from, to) in [(&mut a, &mut b), (&mut b, &mut a)] {
+                let made = from.handshake(now);
+                let plain = vec![0; plain_bytes(SIZE)];
+                let made = made.or_else(|| from.seal(now, &plain)).unwrap();
+                to.open(now, &made);
+            }
+        }
+        // After 50 cells each, but for the two seconds between one opening and the next, which are 40.
+        assert_eq!(a.counts().handshakes, 1 + 1000 / 51);
+    }
+
+    #[test]
     fn an_end_started_anew_is_back_within_seconds() {
         for leads in [true, false] {
             let (mut a, mut b, _) = talking();
