@@ -191,7 +191,7 @@ mod tests {
 
     /// Two datagrams up and one down, 4 ms after the trace's origin at 1 s, and a tunnel 10 times as fast as the clock.
     fn ran() -> Ran {
-        let seen = |at, direction| Seen {
+        let seen = |at: i64, direction| Seen {
             at: Timestamp(1_000_000_000 + at),
             direction,
             payload_bytes: 172,

@@ -630,7 +630,12 @@ mod tests {
         for cell in 0..1000i64 {
             // Twenty a second: two minutes never pass.
             let now = Timestamp(second(3).0 + cell * 50_000_000);
-            for (from, to) in [(&mut a, &mut b), (&mut b, &mut a)] {
+            for up in [true, false] {
+                let (from, to) = if up {
+                    (&mut a, &mut b)
+                } else {
+                    (&mut b, &mut a)
+                };
                 let made = from.handshake(now);
                 let plain = vec![0; plain_bytes(SIZE)];
                 let made = made.or_else(|| from.seal(now, &plain)).unwrap();
