@@ -1,7 +1,7 @@
 //! The tunnel over real sockets, in real time.
 //!
-//! Both ends ([`super::port`]) and the relay between them ([`super::observer`]) run in a thread each and speak UDP on
-//! 127.0.0.1, under SCHED_FIFO where the system allows it. With [`super::clock`] these are the only files of this room that know
+//! Both ends (`port`) and the relay between them (`observer`) run in a thread each and speak UDP on
+//! 127.0.0.1, under SCHED_FIFO where the system allows it. With `clock` these are the only files of this room that know
 //! what time it is. The trace's time may run faster than the clock's (`scale`): then everything does, handshakes too.
 
 use super::clock::{day_ahead, monotonic, Clock};

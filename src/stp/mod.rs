@@ -10,6 +10,7 @@ pub mod durations;
 pub mod follower;
 pub mod lane;
 pub mod lowering;
+pub mod plan;
 pub mod shaper;
 
 use decision::{Decision, Draws};
