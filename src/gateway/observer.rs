@@ -48,7 +48,7 @@ impl Middle {
 }
 
 /// A datagram that is there, its length, and when it came, on the clock.
-fn hear(socket: &UdpSocket, buffer: &mut [u8], space: &mut Vec<u8>) -> Option<(usize, i64)> {
+fn hear(socket: &UdpSocket, buffer: &mut [u8], space: &mut [u8]) -> Option<(usize, i64)> {
     let mut parts = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_DONTWAIT;
     let heard = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(space), flags).ok()?;
