@@ -1,6 +1,7 @@
 //! Two ends over a session of theirs, second by second.
 
 use super::*;
+use rand::SeedableRng;
 
 const SIZE: usize = 172;
 
