@@ -63,6 +63,7 @@ fn ends(cell_bytes: u32, every: i64) -> (Endpoint, Endpoint) {
     let identity = |own, peer| Identity {
         own,
         peer,
+        tunnel: 0,
         limits: Limits::default(),
         secrets: ChaCha8Rng::from_entropy(),
     };

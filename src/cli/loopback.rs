@@ -138,7 +138,7 @@ pub fn live(
 fn ends(tunnels: Vec<tunnel::Tunnel>, keys: &Keys) -> anyhow::Result<Vec<run::Tunnel>> {
     let mut secrets = ChaCha8Rng::from_entropy();
     let mut ends = Vec::new();
-    for tunnel in tunnels {
+    for (number, tunnel) in (0..).zip(tunnels) {
         let mut plan = tunnel.plan;
         plan.waiting_at_most = BOUNDS;
         let [_, down] = plan.cadences.clone();
@@ -156,6 +156,7 @@ fn ends(tunnels: Vec<tunnel::Tunnel>, keys: &Keys) -> anyhow::Result<Vec<run::Tu
             Ok(Identity {
                 own,
                 peer,
+                tunnel: number,
                 limits: Limits::default(),
                 secrets: ChaCha8Rng::from_seed(secrets.gen()),
             })

@@ -9,9 +9,9 @@
 //! Where quiet traffic passes, a background packet goes in as many cells as it needs, at once; one that finds no cell before
 //! the end of padding goes right after it, for off schedule goes nothing. Handshakes outside padding go as background does.
 
-use super::keys::{KeyError, Pair, Public};
+use super::keys::KeyError;
 use super::packing::{length, Inbox, Length, Outbox};
-use super::session::{plain_bytes, Counts, Limits, Opened, Session};
+use super::session::{plain_bytes, Counts, Opened, Session};
 use super::wire::{Control, CELLS, CONTROL_BYTES, OUTER_BYTES};
 use crate::stp::follower::{Follower, Follows};
 use crate::stp::lane::Quiet;
@@ -19,6 +19,8 @@ use crate::stp::shaper::{Admission, Output, Plan, PlanError, Shaper};
 use crate::units::{Direction, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
+
+pub use super::session::Identity;
 
 /// Nanoseconds in a step of [`Control::until`].
 const STEP: i64 = 100_000;
@@ -38,18 +40,6 @@ pub enum EndpointError {
     /// The plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-}
-
-/// Who is at both ends, and chance for keys.
-pub struct Identity {
-    /// This end.
-    pub own: Pair,
-    /// The other.
-    pub peer: Public,
-    /// When keys are renewed.
-    pub limits: Limits,
-    /// Chance that nobody can guess and no other end has.
-    pub secrets: ChaCha8Rng,
 }
 
 /// What became of a packet that was offered.
@@ -153,16 +143,10 @@ impl Endpoint {
             return Err(EndpointError::Cells(cell));
         }
         let size = (cell as usize).saturating_sub(OUTER_BYTES);
-        let Identity {
-            own,
-            peer,
-            limits,
-            secrets,
-        } = identity;
         Ok(Self {
             role,
             quiet,
-            session: Session::new(own, peer, size, leads, limits, now, secrets)?,
+            session: Session::new(identity, size, leads, now)?,
             plain: plain_bytes(size),
             outbox: Outbox::default(),
             held: VecDeque::new(),

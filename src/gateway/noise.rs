@@ -16,8 +16,8 @@ use snow::{Builder, HandshakeState};
 /// The protocol's name, as Noise writes it.
 const PROTOCOL: &str = "Noise_KK_25519_ChaChaPoly_BLAKE2s";
 
-/// What both ends must agree on besides keys; the size of a datagram follows it.
-const PROLOGUE: &[u8] = b"stp-audit gateway 1";
+/// What both ends must agree on besides keys; the size of a datagram and the number of the tunnel follow it.
+const PROLOGUE: &[u8] = b"stp-audit gateway 2";
 
 /// Bytes of a handshake message besides its payload: an ephemeral key and a tag.
 const HANDSHAKE_BYTES: usize = 32 + TAG_BYTES;
@@ -50,18 +50,18 @@ impl CryptoResolver for Drawn {
     }
 }
 
-/// An end's handshake. `size`: bytes of every datagram; `opens`: whether it sends the first message; `drawn`: chance for its
+/// An end's handshake. `of`: bytes of every datagram, and which of the tunnels between the two it is; `opens`: whether it sends the first message; `drawn`: chance for its
 /// ephemeral key, used for no other. `None` where the library refuses a key.
 pub(super) fn begin(
     own: &Pair,
     peer: Public,
-    size: usize,
+    of: (usize, u32),
     opens: bool,
     drawn: [u8; 32],
 ) -> Option<HandshakeState> {
     let resolver = FallbackResolver::new(Box::new(Drawn(drawn)), Box::new(DefaultResolver));
-    let size = u32::try_from(size).ok()?.to_be_bytes();
-    let prologue = [PROLOGUE, &size].concat();
+    let size = u32::try_from(of.0).ok()?.to_be_bytes();
+    let prologue = [PROLOGUE, &size, &of.1.to_be_bytes()].concat();
     let builder = Builder::with_resolver(PROTOCOL.parse().ok()?, Box::new(resolver))
         .local_private_key(own.private.bytes())
         .and_then(|builder| builder.remote_public_key(&peer.0))
@@ -99,8 +99,8 @@ mod tests {
         let pair = |seed| Pair::generate(&mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
         let (a, b) = (pair(1), pair(2));
         let (now, size) = (Timestamp(1_700_000_000_123_456_789), 172);
-        let mut opens = begin(&a, b.public, size, true, [3; 32]).unwrap();
-        let mut answers = begin(&b, a.public, size, false, [4; 32]).unwrap();
+        let mut opens = begin(&a, b.public, (size, 5), true, [3; 32]).unwrap();
+        let mut answers = begin(&b, a.public, (size, 5), false, [4; 32]).unwrap();
         let mut message = vec![0; size];
         let bears = payload(now, 77, size);
         let written = opens.write_message(&bears, &mut message).unwrap();
@@ -110,9 +110,11 @@ mod tests {
             .read_message(&message[..written], &mut read)
             .unwrap();
         assert_eq!(told(&read[..length]), Some((now, 77)));
-        // Ends that do not agree on the size of a cell have no session.
-        let mut other = begin(&b, a.public, 180, false, [4; 32]).unwrap();
-        assert!(other.read_message(&message[..written], &mut read).is_err());
+        // Ends that do not agree on the size of a cell have no session, nor have those of two tunnels.
+        for of in [(180, 5), (size, 6)] {
+            let mut other = begin(&b, a.public, of, false, [4; 32]).unwrap();
+            assert!(other.read_message(&message[..written], &mut read).is_err());
+        }
         assert_eq!(told(&[0; 15]), None);
     }
 }

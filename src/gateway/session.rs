@@ -55,6 +55,20 @@ impl Default for Limits {
     }
 }
 
+/// Who is at both ends of a tunnel, and chance for its keys.
+pub struct Identity {
+    /// This end.
+    pub own: Pair,
+    /// The other.
+    pub peer: Public,
+    /// Which of the tunnels between the two it is: what was said in one is nothing in another.
+    pub tunnel: u32,
+    /// When keys are renewed.
+    pub limits: Limits,
+    /// Chance that nobody can guess and no other end has.
+    pub secrets: ChaCha8Rng,
+}
+
 /// What is counted of datagrams that were turned away, and of handshakes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -119,6 +133,7 @@ impl Keys {
 pub struct Session {
     own: Pair,
     peer: Public,
+    tunnel: u32,
     /// Veils of what this end sends and of what it hears.
     veils: [Veil; 2],
     /// Bytes of every datagram.
@@ -145,24 +160,29 @@ pub struct Session {
 
 impl Session {
     /// An end without keys yet. `size`: bytes of every datagram's payload. `leads`: whether it is the device's side, which
-    /// opens and renews. `secrets` is chance that nobody can guess, and no other end may have the same.
+    /// opens and renews.
     ///
     /// # Errors
     /// The peer's key is none.
     pub fn new(
-        own: Pair,
-        peer: Public,
+        identity: Identity,
         size: usize,
         leads: bool,
-        limits: Limits,
         now: Timestamp,
-        secrets: ChaCha8Rng,
     ) -> Result<Self, KeyError> {
+        let Identity {
+            own,
+            peer,
+            tunnel,
+            limits,
+            secrets,
+        } = identity;
         let shared = own.shared(peer)?;
         let veils = [own.public, peer].map(|sender| Veil::new(&shared, &sender.0));
         Ok(Self {
             own,
             peer,
+            tunnel,
             veils,
             size,
             leads,
@@ -357,7 +377,7 @@ impl Session {
     fn noise(&mut self, opens: bool) -> Option<HandshakeState> {
         let mut drawn = [0; 32];
         self.secrets.fill_bytes(&mut drawn);
-        noise::begin(&self.own, self.peer, self.size, opens, drawn)
+        noise::begin(&self.own, self.peer, (self.size, self.tunnel), opens, drawn)
     }
 
     fn veil(&self, kind: Kind, key: u16, counter: u32, datagram: &mut [u8]) {

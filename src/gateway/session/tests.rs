@@ -18,9 +18,14 @@ fn end(leads: bool, at: i64, seed: u64) -> Session {
         true => (pair(1), pair(2)),
         false => (pair(2), pair(1)),
     };
-    let secrets = ChaCha8Rng::seed_from_u64(seed);
-    let limits = Limits::default();
-    Session::new(own, peer.public, SIZE, leads, limits, second(at), secrets).unwrap()
+    let identity = Identity {
+        own,
+        peer: peer.public,
+        tunnel: 0,
+        limits: Limits::default(),
+        secrets: ChaCha8Rng::seed_from_u64(seed),
+    };
+    Session::new(identity, SIZE, leads, second(at)).unwrap()
 }
 
 /// What goes in place of a cell now.
