@@ -63,6 +63,7 @@ fn ends(cell_bytes: u32, every: i64) -> (Endpoint, Endpoint) {
     let identity = |own, peer| Identity {
         own,
         peer,
+        tunnel: 0,
         limits: Limits::default(),
         secrets: ChaCha8Rng::from_entropy(),
     };
@@ -110,10 +111,17 @@ fn pacing(seconds: u64) {
     // 20 KB/s each way in cells of 1000 bytes.
     let every = 50_000_000;
     let (cpu, clock) = (cpu_seconds(), Instant::now());
-    let mut outcome = run(1000, every, seconds, Vec::new());
+    let outcome = run(1000, every, seconds, Vec::new());
     let share = (cpu_seconds() - cpu) / clock.elapsed().as_secs_f64() * 100.0;
-    outcome.lateness.sort_unstable();
-    let late = |share| rank(&outcome.lateness, share);
+    let mut all: Vec<u64> = outcome
+        .sent
+        .iter()
+        .flatten()
+        .filter(|sent| sent.padded)
+        .map(|sent| sent.late.into())
+        .collect();
+    all.sort_unstable();
+    let late = |share| rank(&all, share);
     let up: Vec<i64> = outcome
         .seen
         .iter()
@@ -156,33 +164,43 @@ fn gaps(seconds: u64) {
         .iter()
         .filter(|seen| seen.direction == Direction::Up);
     let up: Vec<i64> = up.map(|seen| seen.at.0).collect();
-    let (mut busy, mut idle) = (Vec::new(), Vec::new());
+    // Busy seconds, and idle ones dealt out in turn: those two are alike whatever the tunnel does.
+    let (mut busy, mut idle) = (Vec::new(), [Vec::new(), Vec::new()]);
     for pair in up.windows(2) {
         let second = (pair[1] - ORIGIN.0) / 1_000_000_000;
-        let of = if second % 2 == 0 {
-            &mut busy
-        } else {
-            &mut idle
+        let of = match second % 4 {
+            0 | 2 => &mut busy,
+            1 => &mut idle[0],
+            _ => &mut idle[1],
         };
         of.push(pair[1] - pair[0]);
     }
-    busy.sort_unstable();
-    idle.sort_unstable();
-    let below =
-        |all: &[i64], x: i64| all.partition_point(|gap| *gap <= x) as f64 / all.len() as f64;
-    let points = busy.iter().chain(&idle);
-    let distance = points
-        .map(|&x| (below(&busy, x) - below(&idle, x)).abs())
-        .fold(0.0, f64::max);
-    let (n, m) = (busy.len() as f64, idle.len() as f64);
-    // Of the Kolmogorov-Smirnov law, its leading term.
-    let p = (2.0 * (-2.0 * distance * distance * n * m / (n + m)).exp()).min(1.0);
+    let [one, other] = idle;
+    let all: Vec<i64> = one.iter().chain(&other).copied().collect();
+    let (distance, p) = apart(busy, all);
+    let (control, control_p) = apart(one, other);
     println!(
-        "gaps: {} datagrams, {} of {offered} packets delivered; busy and idle seconds: distance {distance:.4}, p {p:.3}; {} missed",
+        "gaps: {} datagrams, {} of {offered} packets delivered; busy and idle seconds: distance {distance:.4}, p {p:.3}; idle and idle: {control:.4}, p {control_p:.3}; {} missed",
         outcome.seen.len(),
         outcome.delivered,
         outcome.missed
     );
+}
+
+/// The distance of Kolmogorov and Smirnov, and the leading term of its law, which takes gaps for independent: on a busy
+/// machine they are not. `tests/gateway_gaps.rs` does without that.
+fn apart(mut a: Vec<i64>, mut b: Vec<i64>) -> (f64, f64) {
+    a.sort_unstable();
+    b.sort_unstable();
+    let below =
+        |all: &[i64], x: i64| all.partition_point(|gap| *gap <= x) as f64 / all.len() as f64;
+    let points = a.iter().chain(&b);
+    let distance = points
+        .map(|&x| (below(&a, x) - below(&b, x)).abs())
+        .fold(0.0, f64::max);
+    let (n, m) = (a.len() as f64, b.len() as f64);
+    let p = (2.0 * (-2.0 * distance * distance * n * m / (n + m)).exp()).min(1.0);
+    (distance, p)
 }
 
 fn throughput() {

@@ -446,8 +446,10 @@ fn an_end_that_is_killed_and_started_again_is_back_within_five_seconds() {
             upset <= if killed == 0 { 3 } else { 0 },
             "{killed}: {upset}"
         );
-        // No datagram was ever sent twice: no nonce came again under a key.
-        let unlike: BTreeSet<&Vec<u8>> = tunnel.sent.iter().map(|s| &s.2.bytes).collect();
+        // Where cells are filled with zeros the wire has the bare keystream, which would be the same again were a nonce used
+        // twice under a key.
+        let filling = |bytes: &Vec<u8>| bytes[bytes.len() - 40..bytes.len() - 16].to_vec();
+        let unlike: BTreeSet<Vec<u8>> = tunnel.sent.iter().map(|s| filling(&s.2.bytes)).collect();
         assert_eq!(unlike.len(), tunnel.sent.len());
     }
 }

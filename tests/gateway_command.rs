@@ -2,9 +2,14 @@
 
 mod program;
 
-use program::program;
+use program::{program, run, stp_audit, Run};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 #[test]
 fn keygen_writes_a_key_for_its_owner_alone_and_prints_the_public_one() {
@@ -70,6 +75,19 @@ fn a_loopback_delivers_everything_and_its_wire_agrees_with_the_simulator() {
     let sizes = run["datagram_sizes"].as_array().unwrap().len() as u64;
     assert!(sizes >= 1 && Some(sizes) <= run["tunnels"].as_u64());
     assert_eq!(run["agrees"], true, "{run}");
+    assert_eq!(run["unfinished"], 0, "{run}");
+    // Where libpcap may listen it saw the very same; else the report says why not.
+    match run["no_capture"].as_str() {
+        Some(why) => assert!(run["capture"].is_null() && !why.is_empty(), "{run}"),
+        None => {
+            let seen = &run["capture"];
+            assert_eq!(seen["agrees"], true, "{run}");
+            assert_eq!(seen["datagrams"], run["datagrams"], "{run}");
+            assert_eq!(seen["datagram_sizes"], run["datagram_sizes"], "{run}");
+            // Both have the system's time of when a datagram came in.
+            assert!(seen["apart_us"]["p50"].as_f64() < Some(1_000.0), "{run}");
+        }
+    }
     let rows = verdict["results"].as_array().unwrap();
     for defense in ["stp", "stp-loopback"] {
         assert!(
@@ -104,5 +122,170 @@ fn what_no_tunnel_has_is_refused() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
         assert!(told.contains(says), "{arguments:?}: {told}");
+    }
+}
+
+/// A loopback of a short time, told as JSON.
+const SHORT: [&str; 14] = [
+    "defend",
+    "--mode",
+    "stp",
+    "--loopback",
+    "--minutes",
+    "1",
+    "--time-scale",
+    "20",
+    "--duration",
+    "1h",
+    "--trials",
+    "1",
+    "--format",
+    "json",
+];
+
+/// A key file of that name.
+fn key(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    let path_text = path.to_str().unwrap();
+    run(["keygen", "--out", path_text]).ends(0);
+    path
+}
+
+/// The private key in a key file.
+fn private(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    lines
+        .find_map(|line| line.strip_prefix("private "))
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn both_ends_may_have_their_keys_from_files_that_nobody_else_can_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let [near, far] = ["near.key", "far.key"].map(|name| key(folder.path(), name));
+    let words = |key: &Path, peer: &Path| -> Vec<String> {
+        let [key, peer] = [key, peer].map(|path| path.to_str().unwrap().to_owned());
+        let keys = ["--key".to_owned(), key, "--peer".to_owned(), peer];
+        SHORT.map(str::to_owned).into_iter().chain(keys).collect()
+    };
+    let done = run(words(&near, &far)).ends(0);
+    let ran = &done.json()["loopback"];
+    assert!(ran["offered"].as_u64() > Some(10), "{ran}");
+    assert_eq!(ran["delivered"], ran["offered"], "{ran}");
+    for secret in [private(&near), private(&far)] {
+        assert!(!done.out.contains(&secret) && !done.err.contains(&secret));
+    }
+
+    let refused = |run: Run, code, says: &str| {
+        assert!(run.err.contains(says), "{}", run.err);
+        assert!(!run.err.contains(&private(&near)), "{}", run.err);
+        run.ends(code);
+    };
+    refused(run(words(&near, &near)), 2, "one key");
+    refused(run(words(&near, &folder.path().join("none"))), 4, "none");
+    let text = folder.path().join("text");
+    std::fs::write(&text, "no key").unwrap();
+    std::fs::set_permissions(&text, PermissionsExt::from_mode(0o600)).unwrap();
+    refused(run(words(&text, &far)), 2, "keygen");
+    for mode in [0o644, 0o640, 0o604] {
+        std::fs::set_permissions(&far, PermissionsExt::from_mode(mode)).unwrap();
+        let says = format!("{mode:04o}");
+        refused(run(words(&near, &far)), 2, &says);
+    }
+    let alone = SHORT.iter().copied().chain(["--key", "near.key"]);
+    refused(run(alone), 2, "--peer");
+}
+
+#[test]
+fn without_the_right_to_listen_the_report_says_so() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give up the right to listen");
+        return;
+    }
+    let mut command = stp_audit(&SHORT);
+    // Whom no file belongs to must be able to reach the program.
+    let done = Run::of(match command.uid(65_534).gid(65_534).output() {
+        Ok(output) => output,
+        Err(why) => return println!("skipped: the program cannot be started by others: {why}"),
+    });
+    let ran = done.ends(0).json()["loopback"].clone();
+    assert_eq!(ran["delivered"], ran["offered"], "{ran}");
+    assert!(ran["capture"].is_null(), "{ran}");
+    let why = ran["no_capture"].as_str().unwrap();
+    assert!(why.contains("CAP_NET_RAW"), "{why}");
+}
+
+#[test]
+fn the_wire_that_was_there_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wire.pcapng");
+    let path = path.to_str().unwrap();
+    let words = SHORT.iter().copied().chain(["-w", path]);
+    let told = run(words).ends(0).json();
+    let read = run(["infer", path, "--format", "json"]).json();
+    let flows = read["flows"].as_array().unwrap();
+    let of = |flow: &Value, name: &str| flow[name].as_u64().unwrap();
+    // A tunnel's datagrams are all of its size; what passes beside the tunnels, of devices that are never used, is not.
+    let sizes = told["loopback"]["datagram_sizes"].as_array().unwrap();
+    let of_a_tunnel = |flow: &&Value| {
+        let (packets, bytes) = (
+            of(flow, "packets"),
+            of(flow, "up_bytes") + of(flow, "down_bytes"),
+        );
+        bytes % packets == 0 && sizes.contains(&Value::from(bytes / packets))
+    };
+    let tunnels = flows.iter().filter(of_a_tunnel);
+    let datagrams: u64 = tunnels.map(|flow| of(flow, "packets")).sum();
+    assert_eq!(datagrams, of(&told["loopback"], "datagrams"), "{flows:?}");
+}
+
+#[test]
+fn a_signal_ends_it_early_with_what_was_lived_and_no_gate_passes() {
+    use rustix::process::Signal;
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+        let mut child = stp_audit(&["defend", "--mode", "stp", "--loopback", "--minutes", "5"])
+            .args(["--duration", "2h", "--format", "json"])
+            .args(["--max-overhead", "1000", "--max-confidence", "1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("tunnels over 127.0.0.1 for 300 s"), "{line}");
+        std::thread::sleep(Duration::from_secs(8));
+        let process = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(process, signal).unwrap();
+        let mut out = String::new();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_to_string(&mut out).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(128 + number));
+        let verdict: Value = serde_json::from_str(&out).unwrap();
+        let schema: Value = serde_json::from_str(stp_audit::report::audit::json::SCHEMA).unwrap();
+        assert!(jsonschema::is_valid(&schema, &verdict), "{out}");
+        let ran = &verdict["loopback"];
+        let seconds = ran["seconds"].as_f64().unwrap();
+        assert!((7.0..60.0).contains(&seconds), "{seconds}");
+        let of = |name: &str| ran[name].as_u64().unwrap();
+        assert!(of("offered") > 0 && of("datagrams") > 0, "{ran}");
+        let [delivered, dropped, unfinished] = ["delivered", "dropped", "unfinished"].map(of);
+        assert_eq!(delivered + dropped + unfinished, of("offered"), "{ran}");
+        assert_eq!((dropped, of("altered"), of("repeated")), (0, 0, 0), "{ran}");
+        let says = format!("stopped by signal {number} after {seconds:.1} s of 300.0 s");
+        let caveats = verdict["caveats"].as_array().unwrap();
+        let told = |caveat: &Value| caveat.as_str().is_some_and(|text| text.contains(&says));
+        assert!(caveats.iter().any(told), "{caveats:?}");
+        let gates = verdict["gates"].as_array().unwrap();
+        assert!(gates.len() >= 2);
+        assert!(
+            gates.iter().all(|gate| gate["status"] != "pass"),
+            "{gates:?}"
+        );
+        let rows = verdict["results"].as_array().unwrap();
+        let wire = |row: &Value| row["defense"] == "stp-loopback";
+        assert!(rows.iter().any(wire), "what was measured is told");
     }
 }

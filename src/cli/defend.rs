@@ -82,7 +82,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
             }
             // Who compares days needs more of them than are lived.
             adversaries.retain(|row| row.kind == Kind::Activities);
-            let (defenses, lived) = loopback::live(args, &settings, &mut ground, common)?;
+            let (defenses, lived) = loopback::live(args, &settings, &mut ground, common, &signals)?;
             (defenses, Vec::new(), Some(lived))
         }
         false => {
@@ -92,23 +92,26 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         }
     };
     ground.caveats.extend(left_out.iter().cloned());
+    let ended = lived.as_ref().and_then(|lived| lived.cut(signals.came()));
+    let read = ground.read.as_ref().and_then(|read| read.signal);
     let audit = Audit {
         trace: &ground.trace,
         defenses: &defenses,
         adversaries: &adversaries,
-        trials: match ground.read.as_ref().and_then(|read| read.signal) {
-            // Whoever ends the reading, as of a capture that grows, wants to see what was read, and soon: one trial tells.
-            Some(_) => 1,
-            None => args.runs.trials,
+        // Whoever ends the reading, as of a capture that grows, or a loopback wants to see what there is, and soon: one trial
+        // tells.
+        trials: match read.is_some() || ended.is_some() {
+            true => 1,
+            false => args.runs.trials,
         },
         seed: common.seed,
         jobs: common.jobs.map(usize::from),
         tolerance: ground.tolerance,
     };
     let audited = auditing::watch("trials", common, &signals, |progress, stop| {
-        match audit.trials == args.runs.trials {
-            true => run_until(&audit, &watching, progress, stop),
-            false => run_until(&audit, &watching, progress, &|| false),
+        match read.is_some() || ended.is_some() {
+            true => run_until(&audit, &watching, progress, &|| false),
+            false => run_until(&audit, &watching, progress, stop),
         }
     });
 
@@ -131,6 +134,10 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     verdict.loopback = lived.map(|lived| lived.told(&verdict));
     let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
     let signal = signal.or(signals.came());
+    if let Some(says) = ended {
+        verdict.caveats.push(says.clone());
+        cut = cut.or(Some(says));
+    }
     if let (Some(signal), false) = (signal, audited.cut_short.is_empty()) {
         let says = told_of_stop(&audited, signal);
         verdict.caveats.push(says.clone());

@@ -5,11 +5,13 @@ use crate::cli::args::{Common, DefendArgs};
 use crate::cli::defended::Defenses;
 use crate::cli::exit::usage;
 use crate::cli::homes::Ground;
+use crate::cli::loopback_capture::Witness;
+use crate::cli::loopback_keys::Keys;
+use crate::cli::signals::Signals;
 use crate::defense::settings::{QuietTraffic, Rates};
-use crate::defense::tunnel::{self, Judged, Recorded, Tunnels};
+use crate::defense::tunnel::{self, Recorded};
 use crate::defense::Settings;
 use crate::gateway::endpoint::{Endpoint, Identity};
-use crate::gateway::keys::Pair;
 use crate::gateway::relay::{Faults, Relay};
 use crate::gateway::run::{self, Outcome, Pace};
 use crate::gateway::session::Limits;
@@ -17,7 +19,7 @@ use crate::stp::follower::Follows;
 use crate::stp::lane::Bounds;
 use crate::trace::Trace;
 use crate::units::{Span, Timestamp};
-use crate::verdict::loopback::{agree, Agreement, Loopback, Tail, Ways};
+use crate::verdict::loopback::{agree, Agreement, Captured, Loopback, Tail, Ways};
 use crate::verdict::Verdict;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -47,19 +49,24 @@ pub struct Lived {
     seconds: f64,
     scale: f64,
     quiet: QuietTraffic,
+    captured: Result<Captured, String>,
+    /// What was to be lived, in seconds of the trace, where a signal ended it before.
+    stopped: Option<f64>,
 }
 
 /// Runs the tunnels of the part of the home's trace with most activities. The home is that part from then on; the defenses
-/// are the simulator, and the wire as it was.
+/// are the simulator, and the wire as it was. A signal ends it early: then the home is the part that was lived.
 ///
 /// # Errors
-/// Settings that no tunnel has, sockets that cannot be had.
+/// Settings that no tunnel has, keys that are none, sockets that cannot be had.
 pub fn live(
     args: &DefendArgs,
     settings: &Settings,
     ground: &mut Ground,
     common: &Common,
+    signals: &Signals,
 ) -> anyhow::Result<(Defenses, Lived)> {
+    let keys = Keys::of(&args.loopback)?;
     let mut settings = settings.clone();
     if settings.rates != Rates::Fixed {
         return Err(usage(
@@ -77,8 +84,6 @@ pub fn live(
     let mut chance = audit::chance(common.seed, SIMULATOR, 0);
     let tunnels = tunnel::make(&settings, &whole, trace, &mut chance);
     let tunnels = tunnels.map_err(|error| usage(format!("stp: {error}")))?;
-    let simulated = audit::shaped(trace, SIMULATOR, &*tunnels.simulator, common.seed, 0);
-
     let pace = Pace {
         origin: trace.window.start,
         end: trace.window.end,
@@ -93,7 +98,19 @@ pub fn live(
             trace.seconds() / scale
         );
     }
-    let (outcomes, judged, simulator) = through(tunnels, pace)?;
+    let (tunnels, judged, simulator) = tunnels.split();
+    let bound = run::bind(ends(tunnels, &keys)?)?;
+    let ports = bound.ports().to_vec();
+    let witness = Witness::begin(&ports);
+    let ran = bound.run(pace, &signals.flag())?;
+    let captured = witness.and_then(|witness| witness.end(&ports, &ran, (pace.origin, scale)));
+    let stopped = ran.stopped.map(|_| trace.seconds());
+    if let Some(at) = ran.stopped {
+        ground.trace = part(&ground.trace, Span::new(pace.origin, at));
+    }
+    let trace = &ground.trace;
+    let outcomes = ran.outcomes;
+    let simulated = audit::shaped(trace, SIMULATOR, &*simulator, common.seed, 0);
     let shaped = judged.observed(trace, &outcomes);
     let lived = Lived {
         wire: shaped.cost.overhead(),
@@ -102,6 +119,8 @@ pub fn live(
         seconds: trace.seconds(),
         scale,
         quiet: settings.quiet,
+        captured,
+        stopped,
     };
     let recorded = Recorded {
         parameters: simulator.parameters(),
@@ -115,15 +134,11 @@ pub fn live(
     Ok((defenses, lived))
 }
 
-/// All tunnels, run: their keys live as long.
-fn through(
-    tunnels: Tunnels,
-    pace: Pace,
-) -> anyhow::Result<(Vec<Outcome>, Judged, Box<dyn crate::threat::Defense>)> {
+/// Both ends of all tunnels, and the relays between. Keys that no file holds live as long as they do.
+fn ends(tunnels: Vec<tunnel::Tunnel>, keys: &Keys) -> anyhow::Result<Vec<run::Tunnel>> {
     let mut secrets = ChaCha8Rng::from_entropy();
-    let (tunnels, judged, simulator) = tunnels.split();
     let mut ends = Vec::new();
-    for tunnel in tunnels {
+    for (number, tunnel) in (0..).zip(tunnels) {
         let mut plan = tunnel.plan;
         plan.waiting_at_most = BOUNDS;
         let [_, down] = plan.cadences.clone();
@@ -135,12 +150,13 @@ fn through(
             quiet: plan.quiet,
             origin: plan.origin,
         };
-        let (near, far) = (Pair::generate(&mut secrets)?, Pair::generate(&mut secrets)?);
+        let [near, far] = keys.next(&mut secrets)?;
         let (near_public, far_public) = (near.public, far.public);
         let mut identity = |own, peer| -> anyhow::Result<Identity> {
             Ok(Identity {
                 own,
                 peer,
+                tunnel: number,
                 limits: Limits::default(),
                 secrets: ChaCha8Rng::from_seed(secrets.gen()),
             })
@@ -155,7 +171,7 @@ fn through(
             arrivals: tunnel.arrivals,
         });
     }
-    Ok((run::loopback(ends, pace)?, judged, simulator))
+    Ok(ends)
 }
 
 /// The part of a trace, so long, that has most activities; the first of equals.
@@ -171,7 +187,15 @@ fn busiest(trace: &Trace, length: Duration) -> Trace {
         }
     }
     let start = best.0;
-    let window = Span::new(start, (start + length).min(trace.window.end));
+    part(
+        trace,
+        Span::new(start, (start + length).min(trace.window.end)),
+    )
+}
+
+/// A part of a trace; an activity that goes on beyond it ends with it.
+fn part(trace: &Trace, window: Span) -> Trace {
+    let start = window.start;
     let last = Timestamp(window.end.0.saturating_sub(1));
     let within = Span::new(start, last.max(start));
     Trace {
@@ -197,6 +221,16 @@ fn busiest(trace: &Trace, length: Duration) -> Trace {
 }
 
 impl Lived {
+    /// That a signal ended it, where one did.
+    pub fn cut(&self, signal: Option<u8>) -> Option<String> {
+        let whole = self.stopped?;
+        Some(format!(
+            "the loopback was stopped{} after {:.1} s of {whole:.1} s of the trace: what is told is of that part",
+            signal.map_or(String::new(), |signal| format!(" by signal {signal}")),
+            self.seconds,
+        ))
+    }
+
     /// What reports say of it, once the verdict has judged wire and simulator.
     pub fn told(self, verdict: &Verdict) -> Loopback {
         let of = |defense: &str| {
@@ -223,11 +257,18 @@ impl Lived {
             .collect();
         let mut late: Vec<u64> = all
             .iter()
-            .flat_map(|o| o.lateness.iter().copied())
+            .flat_map(|o| o.sent.iter().flatten())
+            .filter(|sent| sent.padded)
+            .map(|sent| sent.late.into())
             .collect();
         let way = |way: usize| {
             let ways = all.iter().filter_map(|outcome| outcome.delays.get(way));
             Tail::of(&mut ways.flatten().copied().collect::<Vec<u64>>(), 1e6)
+        };
+        let unfinished = sum(&|o| o.unfinished);
+        let (capture, no_capture) = match self.captured {
+            Ok(captured) => (Some(captured), None),
+            Err(why) => (None, Some(why)),
         };
         Loopback {
             seconds: self.seconds,
@@ -241,7 +282,8 @@ impl Lived {
             .to_owned(),
             offered,
             delivered,
-            dropped: offered.saturating_sub(delivered),
+            dropped: offered.saturating_sub(delivered).saturating_sub(unfinished),
+            unfinished,
             altered: sum(&|o| o.altered),
             repeated: sum(&|o| o.repeated),
             disordered: sum(&|o| o.disordered),
@@ -249,6 +291,8 @@ impl Lived {
             datagram_sizes: sizes.into_iter().collect(),
             handshakes: sum(&|o| o.handshakes),
             missed_cells: sum(&|o| o.missed),
+            capture,
+            no_capture,
             overhead_wire: self.wire,
             overhead_simulated: self.simulated,
             schedule_error_us: Tail::of(&mut late, 1e3),

@@ -26,6 +26,8 @@ pub mod live_listen;
 pub mod live_sandbox;
 pub mod live_stage;
 pub mod loopback;
+pub mod loopback_capture;
+pub mod loopback_keys;
 pub mod manual;
 pub mod nearest;
 pub mod observing;

@@ -9,9 +9,9 @@
 //! Where quiet traffic passes, a background packet goes in as many cells as it needs, at once; one that finds no cell before
 //! the end of padding goes right after it, for off schedule goes nothing. Handshakes outside padding go as background does.
 
-use super::keys::{KeyError, Pair, Public};
+use super::keys::KeyError;
 use super::packing::{length, Inbox, Length, Outbox};
-use super::session::{plain_bytes, Counts, Limits, Opened, Session};
+use super::session::{plain_bytes, Counts, Opened, Session};
 use super::wire::{Control, CELLS, CONTROL_BYTES, OUTER_BYTES};
 use crate::stp::follower::{Follower, Follows};
 use crate::stp::lane::Quiet;
@@ -19,6 +19,8 @@ use crate::stp::shaper::{Admission, Output, Plan, PlanError, Shaper};
 use crate::units::{Direction, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
+
+pub use super::session::Identity;
 
 /// Nanoseconds in a step of [`Control::until`].
 const STEP: i64 = 100_000;
@@ -38,18 +40,6 @@ pub enum EndpointError {
     /// The plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-}
-
-/// Who is at both ends, and chance for keys.
-pub struct Identity {
-    /// This end.
-    pub own: Pair,
-    /// The other.
-    pub peer: Public,
-    /// When keys are renewed.
-    pub limits: Limits,
-    /// Chance that nobody can guess and no other end has.
-    pub secrets: ChaCha8Rng,
 }
 
 /// What became of a packet that was offered.
@@ -75,6 +65,8 @@ pub struct Datagram {
     pub padded: bool,
     /// Genuine bytes within, for the books.
     pub genuine: u32,
+    /// Whether it is a handshake, for the books.
+    pub handshake: bool,
 }
 
 /// What is counted of packets.
@@ -151,16 +143,10 @@ impl Endpoint {
             return Err(EndpointError::Cells(cell));
         }
         let size = (cell as usize).saturating_sub(OUTER_BYTES);
-        let Identity {
-            own,
-            peer,
-            limits,
-            secrets,
-        } = identity;
         Ok(Self {
             role,
             quiet,
-            session: Session::new(own, peer, size, leads, limits, now, secrets)?,
+            session: Session::new(identity, size, leads, now)?,
             plain: plain_bytes(size),
             outbox: Outbox::default(),
             held: VecDeque::new(),
@@ -230,15 +216,16 @@ impl Endpoint {
             false => !self.is_padding(),
         };
         if let Some((planned, genuine, padded)) = self.due(now, mute) {
-            let bytes = self.cell(now, genuine);
+            let (bytes, handshake) = self.cell(now, genuine);
             return Some(Datagram {
                 planned,
                 bytes,
                 padded,
                 genuine,
+                handshake,
             });
         }
-        if self.is_padding() || self.quiet != Quiet::Pass {
+        if self.is_scheduled() {
             self.hand_over(now);
             return None;
         }
@@ -249,6 +236,7 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: 0,
+                handshake: true,
             });
         }
         if up {
@@ -261,6 +249,7 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: 0,
+                handshake: false,
             });
         }
         self.ready.pop_front()
@@ -327,18 +316,19 @@ impl Endpoint {
                 bytes,
                 padded: false,
                 genuine: u32::try_from(part.len()).unwrap_or(0),
+                handshake: false,
             });
         }
     }
 
-    /// What goes in a cell of the schedule.
-    fn cell(&mut self, now: Timestamp, genuine: u32) -> Vec<u8> {
+    /// What goes in a cell of the schedule, and whether that is a handshake.
+    fn cell(&mut self, now: Timestamp, genuine: u32) -> (Vec<u8>, bool) {
         let mut body = Vec::with_capacity(self.plain);
         let first = self.outbox.take(genuine as usize, &mut body);
         match self.session.handshake(now) {
             // There is something genuine only where there are no keys: it is lost.
-            Some(handshake) => handshake,
-            None => self.seal(now, first, body),
+            Some(handshake) => (handshake, true),
+            None => (self.seal(now, first, body), false),
         }
     }
 
@@ -424,7 +414,7 @@ impl Endpoint {
         if !self.ready.is_empty() {
             return now;
         }
-        if self.is_padding() || self.quiet != Quiet::Pass {
+        if self.is_scheduled() {
             return role;
         }
         // What is held without keys waits for the handshake.
@@ -447,6 +437,11 @@ impl Endpoint {
             Role::Leads(shaper, _) => shaper.is_padding(),
             Role::Follows(follower) => follower.is_padding(),
         }
+    }
+
+    /// Whether all that goes now goes on schedule: padding runs, or quiet cells do.
+    pub fn is_scheduled(&self) -> bool {
+        self.is_padding() || self.quiet != Quiet::Pass
     }
 
     /// A period of padding that began; of the leader alone, in their order.

@@ -1,58 +1,23 @@
-//! The tunnel over real sockets: the only file of this room with a clock.
+//! The tunnel over real sockets, in real time.
 //!
-//! Both ends and the relay between them run in a thread each and speak UDP on 127.0.0.1. Each waits in `poll` for its sockets
-//! and for a timer set to the absolute instant of the next cell, under SCHED_FIFO where the system allows it: what is late
-//! does not make the next one late, and what was slept through is not caught up ([`Endpoint::missed`]). A cell is made a little
-//! before it goes, so that what it carries does not move it.
-//!
-//! The trace's time may run faster than the clock's (`scale`): then everything does, handshakes too.
+//! Both ends (`port`) and the relay between them (`observer`) run in a thread each and speak UDP on
+//! 127.0.0.1, under SCHED_FIFO where the system allows it. With `clock` these are the only files of this room that know
+//! what time it is. The trace's time may run faster than the clock's (`scale`): then everything does, handshakes too.
 
-use super::endpoint::{Datagram, Endpoint, Offered};
-use super::relay::{Onward, Relay, Seen};
-use crate::units::{Direction, Timestamp, NANOS};
-use rustix::event::{poll, PollFd, PollFlags};
-use rustix::time::{
-    clock_gettime, timerfd_create, timerfd_settime, ClockId, Itimerspec, TimerfdClockId,
-    TimerfdFlags, TimerfdTimerFlags, Timespec,
-};
-use std::collections::{BTreeMap, BinaryHeap};
+use super::clock::{day_ahead, monotonic, Clock};
+use super::endpoint::Endpoint;
+use super::observer::{between, Middle};
+use super::port::{side, Flags, Port};
+use super::relay::{Relay, Seen};
+use crate::units::{Direction, Timestamp};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 use thread_priority::{RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-/// Longest datagram there may be.
-const DATAGRAM_BYTES: usize = 65_536;
-
-/// Bytes of a header that tells which packet it is.
-const PACKET_HEADER_BYTES: usize = 20;
-
-/// How long both ends stay when nothing waits any more: what is on its way arrives.
-const LAST: Duration = Duration::from_millis(100);
-
-/// So long before a cell goes it is made, in nanoseconds on the clock: what it carries, and how much there was to do for it,
-/// does not move it. Longer than a thread takes to wake.
-const AHEAD: i64 = 200_000;
-
-/// Nanoseconds on the clock after which flags are looked at, at the latest.
-const GLANCE: i64 = NANOS / 20;
-
-/// A genuine packet that comes to an end of a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// When.
-    pub at: Timestamp,
-    /// Up: at the device's side.
-    pub direction: Direction,
-    /// Its flow, for its order among others.
-    pub flow: u32,
-    /// Bytes of the IP packet.
-    pub bytes: u32,
-    /// Of a packet of an activity: until when that is known to last.
-    pub activity: Option<Timestamp>,
-}
+pub use super::clock::Pace;
+pub use super::port::{Arrival, Sent, What};
 
 /// Two ends, and what comes to them.
 pub struct Tunnel {
@@ -64,19 +29,6 @@ pub struct Tunnel {
     pub relay: Relay,
     /// Ascending in time.
     pub arrivals: Vec<Arrival>,
-}
-
-/// How the trace's time goes by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
-    /// The trace's first instant.
-    pub origin: Timestamp,
-    /// Its last.
-    pub end: Timestamp,
-    /// How long after it what still waits may take.
-    pub linger: Duration,
-    /// The trace's seconds in one of the clock; above 0.
-    pub scale: f64,
 }
 
 /// What became of a tunnel.
@@ -92,6 +44,8 @@ pub struct Outcome {
     pub empty: u64,
     /// Packets that came out at the other, each counted once.
     pub delivered: u64,
+    /// Packets that had neither come out nor been refused when the tunnels were stopped before their time.
+    pub unfinished: u64,
     /// Packets that came out, but not byte for byte as they went in.
     pub altered: u64,
     /// Packets that came out again.
@@ -102,8 +56,8 @@ pub struct Outcome {
     pub refused: u64,
     /// How much later packets came out than they came: nanoseconds of the trace's time, up and down.
     pub delays: [Vec<u64>; 2],
-    /// How much later than planned each cell of padding was sent: nanoseconds on the clock.
-    pub lateness: Vec<u64>,
+    /// Each datagram that was sent, up and down, in the order they went.
+    pub sent: [Vec<Sent>; 2],
     /// Cells that were due and did not go.
     pub missed: u64,
     /// Begins of the periods of padding.
@@ -114,6 +68,27 @@ pub struct Outcome {
     pub handshakes: u64,
     /// Whether the threads ran under SCHED_FIFO.
     pub real_time: bool,
+}
+
+/// What became of all tunnels.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// Of each, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The trace's instant at which somebody stopped them; none where they went to their end.
+    pub stopped: Option<Timestamp>,
+    /// The clock of the day, in nanoseconds since 1970, at the trace's origin: as it was told when the tunnels began, and as it
+    /// was told when they ended. It may be set or slewed meanwhile.
+    pub day: [i64; 2],
+}
+
+/// Where the datagrams of a tunnel come from and go to on 127.0.0.1, as the relay sees them come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Up: from the near end's port to the relay's.
+    pub up: [u16; 2],
+    /// Down: from the far end's port to the relay's.
+    pub down: [u16; 2],
 }
 
 /// Why nothing ran.
@@ -134,319 +109,6 @@ pub enum RunError {
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> RunError {
     move |source| RunError::System { what, source }
-}
-
-/// The clock, and how it maps to the trace's time.
-#[derive(Clone, Copy)]
-struct Clock {
-    /// The clock at the trace's origin.
-    start: i64,
-    pace: Pace,
-}
-
-fn monotonic() -> i64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.saturating_mul(NANOS).saturating_add(now.tv_nsec)
-}
-
-impl Clock {
-    fn now(&self) -> Timestamp {
-        let passed = monotonic().saturating_sub(self.start) as f64 * self.pace.scale;
-        Timestamp(self.pace.origin.0.saturating_add(passed as i64))
-    }
-
-    /// When it is then, on the clock.
-    fn at(&self, then: Timestamp) -> i64 {
-        let after = then.0.saturating_sub(self.pace.origin.0) as f64 / self.pace.scale;
-        // Rounded up: who wakes then finds it due.
-        self.start
-            .saturating_add((after.ceil() as i64).saturating_add(1))
-    }
-}
-
-/// A timer for absolute instants of the clock.
-struct Alarm {
-    timer: OwnedFd,
-    set: Option<i64>,
-}
-
-impl Alarm {
-    fn new() -> Result<Self, RunError> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK);
-        let timer = timer.map_err(|error| system("a timer")(error.into()))?;
-        Ok(Self { timer, set: None })
-    }
-
-    /// Sleeps until then, or until one of the sockets has something.
-    fn wait(&mut self, then: i64, sockets: &[&UdpSocket]) -> Result<(), RunError> {
-        let failed = |error: rustix::io::Errno| system("waiting")(error.into());
-        let glance = monotonic().saturating_add(GLANCE);
-        let then = then.clamp(1, glance);
-        if self.set != Some(then) {
-            let new = Itimerspec {
-                it_interval: Timespec::default(),
-                it_value: Timespec {
-                    tv_sec: then / NANOS,
-                    tv_nsec: then % NANOS,
-                },
-            };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &new).map_err(failed)?;
-            self.set = Some(then);
-        }
-        let timer = PollFd::new(&self.timer, PollFlags::IN);
-        let sockets = sockets
-            .iter()
-            .map(|s| PollFd::from_borrowed_fd(s.as_fd(), PollFlags::IN));
-        let mut all: Vec<PollFd> = std::iter::once(timer).chain(sockets).collect();
-        match poll(&mut all, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(failed(error)),
-        }
-    }
-}
-
-/// A packet of that number, byte for byte the same whenever it is made.
-fn packet(number: u32, flow: u32, bytes: u32) -> Option<Vec<u8>> {
-    let length = u16::try_from(bytes).ok()?;
-    let mut packet = Vec::with_capacity(usize::from(length));
-    packet.extend_from_slice(&[0x45, 0]);
-    packet.extend_from_slice(&length.to_be_bytes());
-    // Protocol 253 is for experiments (RFC 3692).
-    packet.extend_from_slice(&[0, 0, 0, 0, 64, 253, 0, 0]);
-    packet.extend_from_slice(&number.to_be_bytes());
-    packet.extend_from_slice(&flow.to_be_bytes());
-    if packet.len() > usize::from(length) {
-        return None;
-    }
-    // A multiplicative sequence: no two packets have the same filling.
-    let mut word = u64::from(number) << 32 | u64::from(flow) | 1;
-    while packet.len() < usize::from(length) {
-        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        packet.push(word.to_be_bytes()[0]);
-    }
-    Some(packet)
-}
-
-/// Which packet that is.
-fn number(packet: &[u8]) -> Option<usize> {
-    let header = packet.get(..PACKET_HEADER_BYTES)?;
-    let number = header.get(12..)?.first_chunk()?;
-    usize::try_from(u32::from_be_bytes(*number)).ok()
-}
-
-/// What an end notes.
-#[derive(Default)]
-struct Ledger {
-    /// Number and instant of packets that came out, and whether they are as they were.
-    out: Vec<(usize, Timestamp, bool)>,
-    refused: u64,
-    empty: u64,
-    lateness: Vec<u64>,
-}
-
-/// An end with its socket and what comes to it.
-struct Port<'a> {
-    endpoint: Endpoint,
-    socket: UdpSocket,
-    /// Of both directions; those of its own are offered here.
-    arrivals: &'a [Arrival],
-    place: usize,
-    own: Direction,
-    ledger: Ledger,
-}
-
-/// How two ends and a relay tell each other that it is over.
-#[derive(Default)]
-struct Flags {
-    idle: [AtomicBool; 2],
-    over: AtomicUsize,
-    failed: AtomicBool,
-}
-
-impl Port<'_> {
-    fn hear(&mut self, clock: &Clock, buffer: &mut [u8]) {
-        // An error here is an answer to a datagram that nobody took: the other end is gone.
-        while let Ok(length) = self.socket.recv(buffer) {
-            let now = clock.now();
-            let datagram = buffer.get(..length).unwrap_or_default();
-            for packet in self.endpoint.receive(now, datagram) {
-                let Some(index) = number(&packet) else {
-                    continue;
-                };
-                let sent = self.arrivals.get(index);
-                let sent = sent.and_then(|sent| self::packet(index as u32, sent.flow, sent.bytes));
-                let same = sent.is_some_and(|sent| sent == packet);
-                self.ledger.out.push((index, now, same));
-            }
-        }
-    }
-
-    fn offer(&mut self, now: Timestamp) {
-        while let Some(arrival) = self.arrivals.get(self.place).filter(|a| a.at <= now) {
-            let number = u32::try_from(self.place).unwrap_or(u32::MAX);
-            self.place += 1;
-            if arrival.direction != self.own {
-                continue;
-            }
-            let packet = packet(number, arrival.flow, arrival.bytes);
-            let taken = packet.map(|packet| self.endpoint.offer(now, packet, arrival.activity));
-            if taken != Some(Offered::Taken) {
-                self.ledger.refused += 1;
-            }
-        }
-    }
-
-    /// Makes what is due by an instant, which may lie a little ahead.
-    fn make(&mut self, due: Timestamp) -> Vec<Datagram> {
-        std::iter::from_fn(|| self.endpoint.poll(due)).collect()
-    }
-
-    fn send(&mut self, made: Vec<Datagram>, clock: &Clock) {
-        for datagram in made {
-            if datagram.padded {
-                let late = clock.now().since(datagram.planned).as_nanos() as f64;
-                self.ledger.lateness.push((late / clock.pace.scale) as u64);
-            }
-            self.ledger.empty += u64::from(datagram.genuine == 0);
-            // What the system does not take is lost, as on any wire.
-            let _ = self.socket.send(&datagram.bytes);
-        }
-    }
-
-    /// Whether nothing comes or waits any more.
-    fn is_done(&self) -> bool {
-        self.endpoint.is_empty() && self.place >= self.arrivals.len()
-    }
-
-    /// When something is to be done. While padded a genuine packet waits for a cell anyway, so none wakes the thread.
-    fn wake(&self) -> Option<Timestamp> {
-        let arrival = self.arrivals.get(self.place).map(|arrival| arrival.at);
-        let arrival = arrival.filter(|_| !self.endpoint.is_padding());
-        self.endpoint.wake().into_iter().chain(arrival).min()
-    }
-}
-
-fn side<'a>(
-    mut ports: Vec<Port<'a>>,
-    clock: Clock,
-    flags: &Flags,
-    index: usize,
-) -> Result<Vec<Port<'a>>, RunError> {
-    let mut alarm = Alarm::new()?;
-    let mut buffer = vec![0; DATAGRAM_BYTES];
-    let pace = clock.pace;
-    let mut idle_since = None;
-    loop {
-        for port in &mut ports {
-            port.hear(&clock, &mut buffer);
-            if !port.endpoint.is_padding() {
-                let now = clock.now();
-                port.offer(now.min(pace.end));
-                if !port.endpoint.is_padding() {
-                    let made = port.make(now);
-                    port.send(made, &clock);
-                }
-            }
-        }
-        let now = clock.now();
-        let ended = now > pace.end;
-        let idle = ended && ports.iter().all(Port::is_done);
-        if let Some(flag) = flags.idle.get(index) {
-            flag.store(idle, Ordering::SeqCst);
-        }
-        let all_idle = flags.idle.iter().all(|flag| flag.load(Ordering::SeqCst));
-        match (all_idle, idle_since) {
-            (true, None) => idle_since = Some(monotonic()),
-            (true, Some(_)) => {}
-            (false, _) => idle_since = None,
-        }
-        let rested = idle_since
-            .is_some_and(|since: i64| monotonic().saturating_sub(since) > LAST.as_nanos() as i64);
-        if rested || now > pace.end + pace.linger || flags.failed.load(Ordering::SeqCst) {
-            return Ok(ports);
-        }
-        let wake = ports.iter().filter_map(Port::wake).min();
-        let then = wake.map_or(i64::MAX, |wake| clock.at(wake));
-        let early = then.saturating_sub(AHEAD);
-        if monotonic() < early {
-            let sockets: Vec<&UdpSocket> = ports.iter().map(|port| &port.socket).collect();
-            alarm.wait(early, &sockets)?;
-            continue;
-        }
-        let now = clock.now();
-        let due = wake.map_or(now, |wake| wake.max(now));
-        let mut made = Vec::with_capacity(ports.len());
-        for port in &mut ports {
-            let padding = port.endpoint.is_padding();
-            if padding {
-                port.offer(now.min(pace.end));
-            }
-            made.push(if padding { port.make(due) } else { Vec::new() });
-        }
-        alarm.wait(then, &[])?;
-        for (port, made) in ports.iter_mut().zip(made) {
-            port.send(made, &clock);
-        }
-    }
-}
-
-/// A relay with its two sockets.
-struct Middle {
-    relay: Relay,
-    /// Towards the device's side, and towards the cloud's.
-    sockets: [UdpSocket; 2],
-}
-
-/// A datagram on its way; the soonest is the greatest.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Flight {
-    at: std::cmp::Reverse<(Timestamp, u64)>,
-    middle: usize,
-    to: usize,
-    bytes: Vec<u8>,
-}
-
-fn between(mut middles: Vec<Middle>, clock: Clock, flags: &Flags) -> Result<Vec<Middle>, RunError> {
-    let mut alarm = Alarm::new()?;
-    let mut buffer = vec![0; DATAGRAM_BYTES];
-    let mut flights: BinaryHeap<Flight> = BinaryHeap::new();
-    let mut count = 0u64;
-    while flags.over.load(Ordering::SeqCst) < 2 {
-        for (index, middle) in middles.iter_mut().enumerate() {
-            let Middle { relay, sockets } = middle;
-            for (from, socket) in sockets.iter().enumerate() {
-                let direction = [Direction::Up, Direction::Down][from.min(1)];
-                while let Ok(length) = socket.recv(&mut buffer) {
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    for Onward { at, bytes } in relay.pass(clock.now(), direction, datagram) {
-                        count += 1;
-                        flights.push(Flight {
-                            at: std::cmp::Reverse((at, count)),
-                            middle: index,
-                            to: 1 - from.min(1),
-                            bytes,
-                        });
-                    }
-                }
-            }
-        }
-        let now = clock.now();
-        while flights.peek().is_some_and(|flight| flight.at.0 .0 <= now) {
-            let Some(flight) = flights.pop() else { break };
-            let socket = middles
-                .get(flight.middle)
-                .and_then(|m| m.sockets.get(flight.to));
-            if let Some(socket) = socket {
-                let _ = socket.send(&flight.bytes);
-            }
-        }
-        let then = flights
-            .peek()
-            .map_or(i64::MAX, |flight| clock.at(flight.at.0 .0));
-        let sockets: Vec<&UdpSocket> = middles.iter().flat_map(|m| &m.sockets).collect();
-        alarm.wait(then, &sockets)?;
-    }
-    Ok(middles)
 }
 
 /// Sends this thread's work before everybody else's; `false` where the system does not allow it.
@@ -483,70 +145,123 @@ fn joined<T>(
     Ok((result?, preferred))
 }
 
-/// Runs all tunnels at once over UDP on 127.0.0.1, in the trace's time.
+/// Tunnels whose sockets are there, before anything goes.
+pub struct Bound {
+    arrivals: Vec<Vec<Arrival>>,
+    ends: Vec<(Endpoint, UdpSocket, Endpoint, UdpSocket)>,
+    middles: Vec<Middle>,
+    ports: Vec<Ports>,
+}
+
+/// Opens the sockets of all tunnels.
+///
+/// # Errors
+/// Sockets that cannot be had.
+pub fn bind(tunnels: Vec<Tunnel>) -> Result<Bound, RunError> {
+    let mut bound = Bound {
+        arrivals: Vec::new(),
+        ends: Vec::new(),
+        middles: Vec::new(),
+        ports: Vec::new(),
+    };
+    let way = |from: &UdpSocket, to: &UdpSocket| -> io::Result<[u16; 2]> {
+        Ok([from.local_addr()?.port(), to.local_addr()?.port()])
+    };
+    for tunnel in tunnels {
+        let failed = system("a UDP socket");
+        let (near, towards_near) = pair()?;
+        let (far, towards_far) = pair()?;
+        bound.ports.push(Ports {
+            up: way(&near, &towards_near).map_err(&failed)?,
+            down: way(&far, &towards_far).map_err(&failed)?,
+        });
+        let middle = Middle::new(tunnel.relay, [towards_near, towards_far]);
+        bound.middles.push(middle.map_err(&failed)?);
+        bound.ends.push((tunnel.near, near, tunnel.far, far));
+        bound.arrivals.push(tunnel.arrivals);
+    }
+    Ok(bound)
+}
+
+/// Runs all tunnels at once over UDP on 127.0.0.1, in the trace's time, to their end.
 ///
 /// # Errors
 /// Sockets, timers or threads that cannot be had.
 pub fn loopback(tunnels: Vec<Tunnel>, pace: Pace) -> Result<Vec<Outcome>, RunError> {
-    let (mut near, mut far, mut middles) = (Vec::new(), Vec::new(), Vec::new());
-    let mut ends = Vec::new();
-    let mut lists = Vec::new();
-    for tunnel in tunnels {
-        lists.push(tunnel.arrivals);
-        ends.push((tunnel.near, tunnel.far, tunnel.relay));
-    }
-    for ((near_end, far_end, relay), arrivals) in ends.into_iter().zip(&lists) {
-        let (near_socket, towards_near) = pair()?;
-        let (far_socket, towards_far) = pair()?;
-        let port = |endpoint, socket, own| Port {
-            endpoint,
-            socket,
-            arrivals,
-            place: 0,
-            own,
-            ledger: Ledger::default(),
-        };
-        near.push(port(near_end, near_socket, Direction::Up));
-        far.push(port(far_end, far_socket, Direction::Down));
-        middles.push(Middle {
-            relay,
-            sockets: [towards_near, towards_far],
-        });
-    }
-    let clock = Clock {
-        start: monotonic(),
-        pace,
-    };
-    let flags = Flags::default();
-    let (near, far, middles, preferred) = std::thread::scope(|scope| {
-        let flags = &flags;
-        let end = move |ports, index| {
-            let preferred = prefer();
-            let result = side(ports, clock, flags, index);
-            flags.failed.fetch_or(result.is_err(), Ordering::SeqCst);
-            flags.over.fetch_add(1, Ordering::SeqCst);
-            (result, preferred)
-        };
-        let near = scope.spawn(move || end(near, 0));
-        let far = scope.spawn(move || end(far, 1));
-        let relay = scope.spawn(move || {
-            let preferred = prefer();
-            let result = between(middles, clock, flags);
-            flags.failed.fetch_or(result.is_err(), Ordering::SeqCst);
-            (result, preferred)
-        });
-        let (near, far, relay) = (joined(near), joined(far), joined(relay));
-        let ((near, a), (far, b), (middles, c)) = (near?, far?, relay?);
-        Ok::<_, RunError>((near, far, middles, a && b && c))
-    })?;
-    let all = near.into_iter().zip(far).zip(middles);
-    Ok(all
-        .map(|((near, far), middle)| outcome(near, far, middle, preferred))
-        .collect())
+    let ran = bind(tunnels)?.run(pace, &AtomicBool::new(false))?;
+    Ok(ran.outcomes)
 }
 
-fn outcome(near: Port, far: Port, middle: Middle, preferred: bool) -> Outcome {
-    let arrivals = near.arrivals;
+impl Bound {
+    /// The ports of each tunnel, in their order.
+    pub fn ports(&self) -> &[Ports] {
+        &self.ports
+    }
+
+    /// Runs all tunnels at once, in the trace's time, to their end, or until the flag goes up: then nothing more comes to them,
+    /// and what waits has a second of the clock to pass.
+    ///
+    /// # Errors
+    /// Timers or threads that cannot be had.
+    pub fn run(self, pace: Pace, stop: &AtomicBool) -> Result<Ran, RunError> {
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        for ((near_end, near_socket, far_end, far_socket), arrivals) in
+            self.ends.into_iter().zip(&self.arrivals)
+        {
+            near.push(Port::new(near_end, near_socket, arrivals, Direction::Up));
+            far.push(Port::new(far_end, far_socket, arrivals, Direction::Down));
+        }
+        let middles = self.middles;
+        let clock = Clock {
+            start: monotonic(),
+            pace,
+        };
+        let began = day_ahead();
+        let flags = Flags::new(stop);
+        let (near, far, middles, preferred) = std::thread::scope(|scope| {
+            let flags = &flags;
+            let end = move |ports, index| {
+                let preferred = prefer();
+                let result = side(ports, clock, flags, index).map_err(system("an end"));
+                flags.failed.fetch_or(result.is_err(), Ordering::SeqCst);
+                flags.over.fetch_add(1, Ordering::SeqCst);
+                (result, preferred)
+            };
+            let near = scope.spawn(move || end(near, 0));
+            let far = scope.spawn(move || end(far, 1));
+            let relay = scope.spawn(move || {
+                let preferred = prefer();
+                let result = between(middles, clock, &flags.over).map_err(system("the relay"));
+                flags.failed.fetch_or(result.is_err(), Ordering::SeqCst);
+                (result, preferred)
+            });
+            let (near, far, relay) = (joined(near), joined(far), joined(relay));
+            let ((near, a), (far, b), (middles, c)) = (near?, far?, relay?);
+            Ok::<_, RunError>((near, far, middles, a && b && c))
+        })?;
+        let stopped = flags.stopped.get().map(|(at, _)| *at);
+        let all = near.into_iter().zip(far).zip(middles);
+        Ok(Ran {
+            outcomes: all
+                .map(|((near, far), middle)| outcome(near, far, middle, preferred, stopped))
+                .collect(),
+            stopped,
+            day: [began, day_ahead()].map(|ahead| clock.start.saturating_add(ahead)),
+        })
+    }
+}
+
+fn outcome(
+    near: Port,
+    far: Port,
+    middle: Middle,
+    preferred: bool,
+    stopped: Option<Timestamp>,
+) -> Outcome {
+    // Ascending in time: the others had not come yet.
+    let upto = stopped.unwrap_or(Timestamp(i64::MAX));
+    let count = near.arrivals.partition_point(|arrival| arrival.at <= upto);
+    let arrivals = near.arrivals.get(..count).unwrap_or_default();
     let mut outcome = Outcome {
         offered: arrivals.len() as u64,
         refused: near.ledger.refused + far.ledger.refused,
@@ -554,7 +269,7 @@ fn outcome(near: Port, far: Port, middle: Middle, preferred: bool) -> Outcome {
         empty: near.ledger.empty + far.ledger.empty,
         offered_bytes: arrivals.iter().map(|a| u64::from(a.bytes)).sum(),
         handshakes: near.endpoint.counts().handshakes,
-        seen: middle.relay.into_seen(),
+        seen: middle.into_relay().into_seen(),
         real_time: preferred,
         ..Outcome::default()
     };
@@ -583,25 +298,17 @@ fn outcome(near: Port, far: Port, middle: Middle, preferred: bool) -> Outcome {
         delays.push(u64::try_from(late).unwrap_or(u64::MAX));
     }
     let lost = arrivals.iter().zip(&came).filter(|(_, came)| !**came);
-    outcome.dropped_bytes = lost.map(|(arrival, _)| u64::from(arrival.bytes)).sum();
+    let (mut count, mut bytes) = (0u64, 0u64);
+    for (arrival, _) in lost {
+        count += 1;
+        bytes = bytes.saturating_add(u64::from(arrival.bytes));
+    }
+    outcome.dropped_bytes = bytes;
+    if stopped.is_some() {
+        outcome.unfinished = count.saturating_sub(outcome.refused);
+    }
     let mut near = near;
     outcome.periods = std::iter::from_fn(|| near.endpoint.period()).collect();
-    outcome.lateness = near.ledger.lateness;
-    outcome.lateness.extend(far.ledger.lateness);
+    outcome.sent = [near.ledger.sent, far.ledger.sent];
     outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_packet_is_told_by_its_number_and_is_the_same_whenever_it_is_made() {
-        let made = packet(77, 3, 100).unwrap();
-        assert_eq!((made.len(), number(&made)), (100, Some(77)));
-        assert_eq!(packet(77, 3, 100), Some(made.clone()));
-        assert_ne!(packet(78, 3, 100).unwrap()[20..], made[20..]);
-        assert_eq!((packet(0, 0, 19), packet(0, 0, 65_536)), (None, None));
-        assert_eq!(packet(0, 0, 20).map(|p| p.len()), Some(20));
-    }
 }

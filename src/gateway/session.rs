@@ -10,22 +10,14 @@
 //! Nonces are one counter that goes on from key to key and never back; an end that is started anew begins at 0 with new keys.
 
 use super::keys::{KeyError, Pair, Public};
+use super::noise;
 use super::replay::Window;
 use super::wire::{Header, Kind, Veil, CONTROL_BYTES, HEADER_BYTES, TAG_BYTES};
 use crate::units::{nanos, Timestamp};
-use rand::{RngCore, SeedableRng};
+use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver, FallbackResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
-use snow::{Builder, HandshakeState, StatelessTransportState};
+use snow::{HandshakeState, StatelessTransportState};
 use std::time::Duration;
-
-/// The protocol's name, as Noise writes it.
-const PROTOCOL: &str = "Noise_KK_25519_ChaChaPoly_BLAKE2s";
-
-/// What both ends must agree on besides keys; the size of a datagram follows it.
-const PROLOGUE: &[u8] = b"stp-audit gateway 1";
 
 /// An opening that is not answered is sent again after so long: the longest round trip there may be.
 pub const RETRY: Duration = Duration::from_secs(2);
@@ -39,9 +31,6 @@ pub const CLOCKS: Duration = Duration::from_secs(120);
 
 /// Keys that were replaced open what is on its way for so long.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// Bytes of a handshake message besides its payload: an ephemeral key and a tag.
-const HANDSHAKE_BYTES: usize = 32 + TAG_BYTES;
 
 /// When keys are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +53,20 @@ impl Default for Limits {
             end: Duration::from_secs(600),
         }
     }
+}
+
+/// Who is at both ends of a tunnel, and chance for its keys.
+pub struct Identity {
+    /// This end.
+    pub own: Pair,
+    /// The other.
+    pub peer: Public,
+    /// Which of the tunnels between the two it is: what was said in one is nothing in another.
+    pub tunnel: u32,
+    /// When keys are renewed.
+    pub limits: Limits,
+    /// Chance that nobody can guess and no other end has.
+    pub secrets: ChaCha8Rng,
 }
 
 /// What is counted of datagrams that were turned away, and of handshakes.
@@ -130,6 +133,7 @@ impl Keys {
 pub struct Session {
     own: Pair,
     peer: Public,
+    tunnel: u32,
     /// Veils of what this end sends and of what it hears.
     veils: [Veil; 2],
     /// Bytes of every datagram.
@@ -154,54 +158,31 @@ pub struct Session {
     counts: Counts,
 }
 
-/// Chance for one handshake's ephemeral key.
-struct Drawn([u8; 32]);
-
-impl Random for ChaCha {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.fill_bytes(dest);
-        Ok(())
-    }
-}
-
-/// A generator as Noise wants one.
-struct ChaCha(ChaCha8Rng);
-
-impl CryptoResolver for Drawn {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(ChaCha(ChaCha8Rng::from_seed(self.0))))
-    }
-    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
-        None
-    }
-    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
-        None
-    }
-    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        None
-    }
-}
-
 impl Session {
     /// An end without keys yet. `size`: bytes of every datagram's payload. `leads`: whether it is the device's side, which
-    /// opens and renews. `secrets` is chance that nobody can guess, and no other end may have the same.
+    /// opens and renews.
     ///
     /// # Errors
     /// The peer's key is none.
     pub fn new(
-        own: Pair,
-        peer: Public,
+        identity: Identity,
         size: usize,
         leads: bool,
-        limits: Limits,
         now: Timestamp,
-        secrets: ChaCha8Rng,
     ) -> Result<Self, KeyError> {
+        let Identity {
+            own,
+            peer,
+            tunnel,
+            limits,
+            secrets,
+        } = identity;
         let shared = own.shared(peer)?;
         let veils = [own.public, peer].map(|sender| Veil::new(&shared, &sender.0));
         Ok(Self {
             own,
             peer,
+            tunnel,
             veils,
             size,
             leads,
@@ -276,7 +257,7 @@ impl Session {
         }
         self.tried = Some(now);
         let mut state = self.noise(true)?;
-        let payload = self.payload(now);
+        let payload = noise::payload(now, self.counter, self.size);
         let mut datagram = vec![0; self.size];
         let written = state.write_message(&payload, datagram.get_mut(HEADER_BYTES..)?);
         written.ok().filter(|n| n + HEADER_BYTES == self.size)?;
@@ -396,25 +377,7 @@ impl Session {
     fn noise(&mut self, opens: bool) -> Option<HandshakeState> {
         let mut drawn = [0; 32];
         self.secrets.fill_bytes(&mut drawn);
-        let resolver = FallbackResolver::new(Box::new(Drawn(drawn)), Box::new(DefaultResolver));
-        let size = u32::try_from(self.size).ok()?.to_be_bytes();
-        let prologue = [PROLOGUE, &size].concat();
-        let builder = Builder::with_resolver(PROTOCOL.parse().ok()?, Box::new(resolver))
-            .local_private_key(self.own.private.bytes())
-            .and_then(|builder| builder.remote_public_key(&self.peer.0))
-            .and_then(|builder| builder.prologue(&prologue));
-        let built = match opens {
-            true => builder.and_then(Builder::build_initiator),
-            false => builder.and_then(Builder::build_responder),
-        };
-        built.ok()
-    }
-
-    /// Timestamp, counter, and zeros up to the size of a cell.
-    fn payload(&self, now: Timestamp) -> Vec<u8> {
-        let mut payload = [now.0.to_be_bytes(), self.counter.to_be_bytes()].concat();
-        payload.resize(self.size.saturating_sub(HEADER_BYTES + HANDSHAKE_BYTES), 0);
-        payload
+        noise::begin(&self.own, self.peer, (self.size, self.tunnel), opens, drawn)
     }
 
     fn veil(&self, kind: Kind, key: u16, counter: u32, datagram: &mut [u8]) {
@@ -447,7 +410,7 @@ impl Session {
         let mut state = self.noise(false)?;
         let mut payload = vec![0; rest.len()];
         let length = state.read_message(rest, &mut payload).ok()?;
-        let (at, base) = told(payload.get(..length)?)?;
+        let (at, base) = noise::told(payload.get(..length)?)?;
         let off = nanos(CLOCKS);
         let current = (now.0.saturating_sub(off)..=now.0.saturating_add(off)).contains(&at.0);
         // Where openings cross, the leader's goes on: with one each, both ends would use keys that the other is leaving.
@@ -456,7 +419,7 @@ impl Session {
             return None;
         }
         let mut datagram = vec![0; self.size];
-        let payload = self.payload(now);
+        let payload = noise::payload(now, self.counter, self.size);
         let written = state.write_message(&payload, datagram.get_mut(HEADER_BYTES..)?);
         written.ok().filter(|n| n + HEADER_BYTES == self.size)?;
         self.veil(Kind::Answer, 0, 0, &mut datagram);
@@ -472,7 +435,7 @@ impl Session {
         let mut payload = vec![0; rest.len()];
         let opening = self.opening.as_mut()?;
         let length = opening.read_message(rest, &mut payload).ok()?;
-        let (_, base) = told(payload.get(..length)?)?;
+        let (_, base) = noise::told(payload.get(..length)?)?;
         let state = *self.opening.take()?;
         let keys = self.keys(now, state, base)?;
         self.use_keys(keys);
@@ -482,16 +445,6 @@ impl Session {
     }
 }
 
-/// Timestamp and counter of a handshake's payload.
-fn told(payload: &[u8]) -> Option<(Timestamp, u64)> {
-    let (at, rest) = payload.split_first_chunk()?;
-    let base = rest.first_chunk()?;
-    Some((
-        Timestamp(i64::from_be_bytes(*at)),
-        u64::from_be_bytes(*base),
-    ))
-}
-
 /// Bytes of control and body together in a cell of that payload size.
 pub fn plain_bytes(size: usize) -> usize {
     size.saturating_sub(HEADER_BYTES + TAG_BYTES)
@@ -499,225 +452,4 @@ pub fn plain_bytes(size: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: usize = 172;
-
-    fn second(s: i64) -> Timestamp {
-        Timestamp::new(1_700_000_000 + s, 0)
-    }
-
-    fn pair(seed: u64) -> Pair {
-        Pair::generate(&mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
-    }
-
-    fn end(leads: bool, at: i64, seed: u64) -> Session {
-        let (own, peer) = match leads {
-            true => (pair(1), pair(2)),
-            false => (pair(2), pair(1)),
-        };
-        let secrets = ChaCha8Rng::seed_from_u64(seed);
-        let limits = Limits::default();
-        Session::new(own, peer.public, SIZE, leads, limits, second(at), secrets).unwrap()
-    }
-
-    /// What goes in place of a cell now.
-    fn slot(end: &mut Session, at: i64, byte: u8) -> Vec<u8> {
-        let now = second(at);
-        let plain = vec![byte; plain_bytes(SIZE)];
-        let datagram = end.handshake(now).or_else(|| end.seal(now, &plain));
-        let datagram = datagram.unwrap_or_else(|| end.noise_datagram());
-        assert_eq!(datagram.len(), SIZE);
-        datagram
-    }
-
-    fn body(opened: Opened) -> Option<u8> {
-        match opened {
-            Opened::Cell { plain, .. } => plain.last().copied(),
-            Opened::Nothing => None,
-        }
-    }
-
-    /// Two ends that have keys, and all that went between them.
-    fn talking() -> (Session, Session, Vec<Vec<u8>>) {
-        let (mut a, mut b) = (end(true, 0, 10), end(false, 0, 20));
-        let mut log = Vec::new();
-        for at in 0..3 {
-            let up = slot(&mut a, at, 7);
-            b.open(second(at), &up);
-            let down = slot(&mut b, at, 8);
-            a.open(second(at), &down);
-            log.extend([up, down]);
-        }
-        assert!(a.is_up(second(3)) && b.is_up(second(3)));
-        (a, b, log)
-    }
-
-    #[test]
-    fn two_ends_come_to_keys_and_speak() {
-        let (mut a, mut b, _) = talking();
-        let up = slot(&mut a, 3, 42);
-        assert_eq!(body(b.open(second(3), &up)), Some(42));
-        let down = slot(&mut b, 3, 43);
-        assert_eq!(body(a.open(second(3), &down)), Some(43));
-        assert_eq!((a.counts().handshakes, b.counts().handshakes), (1, 1));
-    }
-
-    #[test]
-    fn a_conversation_said_again_is_neither_heard_nor_answered() {
-        let (mut a, mut b, log) = talking();
-        for datagram in &log {
-            for end in [&mut a, &mut b] {
-                assert_eq!(end.open(second(4), datagram), Opened::Nothing);
-                assert!(!end.wants(second(4)));
-            }
-        }
-        // Nor by one that was started anew long after.
-        let mut anew = end(false, 500, 21);
-        for datagram in &log {
-            assert_eq!(anew.open(second(500), datagram), Opened::Nothing);
-            assert!(!anew.wants(second(500)));
-        }
-    }
-
-    #[test]
-    fn what_is_forged_changes_nothing() {
-        let (mut a, mut b, log) = talking();
-        let good = slot(&mut a, 3, 42);
-        let mut chance = ChaCha8Rng::seed_from_u64(5);
-        for sample in [&good, &log[0], &log[1], &log[4]] {
-            for bit in 0..SIZE * 8 {
-                let mut forged = sample.clone();
-                forged[bit / 8] ^= 1 << (bit % 8);
-                for end in [&mut a, &mut b] {
-                    assert_eq!(end.open(second(3), &forged), Opened::Nothing);
-                }
-            }
-        }
-        for length in [0, 8, SIZE - 1, SIZE + 1, SIZE, SIZE, SIZE] {
-            let mut forged = vec![0; length];
-            chance.fill_bytes(&mut forged);
-            assert_eq!(b.open(second(3), &forged), Opened::Nothing);
-        }
-        assert!(!b.wants(second(3)));
-        assert_eq!(body(b.open(second(3), &good)), Some(42));
-    }
-
-    #[test]
-    fn keys_are_renewed_in_place_of_a_cell_and_nothing_is_lost() {
-        let (mut a, mut b, _) = talking();
-        let mut last = a.counter();
-        let mut heard = 0;
-        for at in 3..1000 {
-            let up = slot(&mut a, at, 1);
-            heard += usize::from(body(b.open(second(at), &up)).is_some());
-            let down = slot(&mut b, at, 2);
-            a.open(second(at), &down);
-            assert!(a.counter() >= last, "the counter falls");
-            last = a.counter();
-        }
-        // Every 120 s from the first second on: 8 in 997; each took the place of one cell.
-        assert_eq!(a.counts().handshakes, 9);
-        assert_eq!(heard, 997 - 8);
-        assert_eq!(a.counts().unauthentic + b.counts().unauthentic, 0);
-    }
-
-    #[test]
-    fn an_end_started_anew_is_back_within_seconds() {
-        for leads in [true, false] {
-            let (mut a, mut b, _) = talking();
-            // It comes back after 10 s; the other knows nothing of it.
-            match leads {
-                true => a = end(true, 13, 11),
-                false => b = end(false, 13, 21),
-            }
-            let mut back = None;
-            for at in 13..30 {
-                let up = slot(&mut a, at, 1);
-                let up = b.open(second(at), &up);
-                let down = slot(&mut b, at, 2);
-                let down = a.open(second(at), &down);
-                if let (Opened::Cell { .. }, Opened::Cell { .. }) = (up, down) {
-                    back = back.or(Some(at - 13));
-                }
-            }
-            assert!(back.is_some_and(|after| after <= 4), "{leads}: {back:?}");
-        }
-    }
-
-    #[test]
-    fn openings_that_cross_leave_one_key_that_lasts() {
-        let (mut a, mut b) = (end(true, 0, 10), end(false, 0, 20));
-        // Both open before either hears the other: the far end's patience is over.
-        let (up, down) = (slot(&mut a, 2, 1), slot(&mut b, 2, 2));
-        b.open(second(2), &up);
-        a.open(second(2), &down);
-        for at in 3..119 {
-            // The near end speaks all the time, the far end only at the end.
-            let up = slot(&mut a, at, 1);
-            let heard = body(b.open(second(at), &up));
-            assert!(at < 5 || heard == Some(1), "{at}");
-            if !(5..=100).contains(&at) {
-                let down = slot(&mut b, at, 2);
-                let heard = body(a.open(second(at), &down));
-                assert!(at < 5 || heard == Some(2), "{at}");
-            }
-        }
-        assert_eq!((a.counts().handshakes, b.counts().handshakes), (1, 1));
-    }
-
-    #[test]
-    fn keys_that_were_renewed_in_silence_are_used_by_both() {
-        let (mut a, mut b, _) = talking();
-        // At 130 s there is a handshake, and nothing is said but what confirms it.
-        let opening = a.handshake(second(130)).unwrap();
-        b.open(second(130), &opening);
-        let answer = b.handshake(second(130)).unwrap();
-        a.open(second(130), &answer);
-        assert!(a.is_unconfirmed() && !b.is_unconfirmed());
-        // Where the confirming cell is lost, the old keys still open long after.
-        let late = slot(&mut b, 200, 7);
-        assert_eq!(body(a.open(second(200), &late)), Some(7));
-        let confirming = slot(&mut a, 201, 0);
-        assert!(!a.is_unconfirmed());
-        b.open(second(201), &confirming);
-        let down = slot(&mut b, 202, 8);
-        assert_eq!(body(a.open(second(202), &down)), Some(8));
-    }
-
-    #[test]
-    fn lost_handshakes_are_tried_again() {
-        let (mut a, mut b) = (end(true, 0, 10), end(false, 0, 20));
-        let mut up_at = None;
-        for at in 0..20 {
-            let up = slot(&mut a, at, 1);
-            if at % 3 == 2 {
-                b.open(second(at), &up);
-            }
-            let down = slot(&mut b, at, 2);
-            if at % 4 < 2 {
-                a.open(second(at), &down);
-            }
-            if a.is_up(second(at)) && b.is_up(second(at)) {
-                up_at = up_at.or(Some(at));
-            }
-        }
-        assert!(up_at.is_some());
-    }
-
-    #[test]
-    fn counters_are_told_by_their_low_half() {
-        let (a, _, _) = talking();
-        let mut keys = a.current.unwrap();
-        keys.window = Window::default();
-        keys.base = (1 << 33) - 2;
-        assert_eq!(keys.counter(u32::MAX), (1 << 33) - 1);
-        assert_eq!(keys.counter(5), (1 << 33) + 5);
-        keys.window.mark((1 << 33) + 5);
-        assert_eq!(keys.counter(u32::MAX - 7), (1 << 33) - 8);
-        keys.window = Window::default();
-        keys.base = 3;
-        assert_eq!(keys.counter(u32::MAX), u64::from(u32::MAX));
-    }
-}
+mod tests;

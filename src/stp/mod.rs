@@ -14,6 +14,7 @@ pub mod hourly;
 pub mod lane;
 pub mod learning;
 pub mod lowering;
+pub mod plan;
 pub mod shaper;
 
 use decision::Make;

@@ -24,8 +24,10 @@ pub struct Loopback {
     pub offered: u64,
     /// Of them, those that came out at the other, once, byte for byte.
     pub delivered: u64,
-    /// Of them, all others.
+    /// Of them, all others, but for those that were on their way.
     pub dropped: u64,
+    /// Of them, those on their way when the run was stopped before its time.
+    pub unfinished: u64,
     /// Packets that came out otherwise than they went in.
     pub altered: u64,
     /// Packets that came out again.
@@ -40,6 +42,10 @@ pub struct Loopback {
     pub handshakes: u64,
     /// Cells that were due and not sent, for the next was due as well: a machine too busy.
     pub missed_cells: u64,
+    /// What a capture on lo saw; `None` where there was none.
+    pub capture: Option<Captured>,
+    /// Why there was none.
+    pub no_capture: Option<String>,
     /// b, of what the relay saw.
     pub overhead_wire: Option<f64>,
     /// b, of the simulator with the same seed.
@@ -54,6 +60,21 @@ pub struct Loopback {
     pub agrees: bool,
     /// What this wire shows by its nature, in words.
     pub leaks: Vec<String>,
+}
+
+/// What libpcap saw on lo of datagrams on their way from an end to a relay.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Captured {
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Sizes of their IP packets, each once.
+    pub datagram_sizes: Vec<u64>,
+    /// Packets of lo, of whomever, that the kernel had no room to hand over.
+    pub dropped: u64,
+    /// How far its time of a datagram is from the relay's, in microseconds of the clock.
+    pub apart_us: Tail,
+    /// Whether it saw what the relays saw: as many datagrams each way, of the same sizes.
+    pub agrees: bool,
 }
 
 /// Three numbers of many; `None` of none.

@@ -97,6 +97,7 @@ pub fn identity(near: bool, setup: &Setup, life: u64) -> Identity {
     Identity {
         own,
         peer: peer.public,
+        tunnel: 0,
         limits: setup.limits,
         secrets: seeded(1000 * life + u64::from(near)),
     }

@@ -27,6 +27,12 @@ pub struct LoopbackArgs {
     /// The trace's seconds in one of the clock
     #[arg(long, default_value = "1", value_name = "TIMES", requires = "loopback", allow_negative_numbers = true, value_parser = |text: &str| between(text, 0.1, 1000.0))]
     pub time_scale: f64,
+    /// The near end's key, a file that keygen wrote, with --peer; without them each tunnel has new keys
+    #[arg(long, value_name = "FILE", requires_all = ["loopback", "peer"], value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
+    /// The far end's key, another file that keygen wrote: of a loopback both ends are here
+    #[arg(long, value_name = "FILE", requires_all = ["loopback", "key"], value_hint = ValueHint::FilePath)]
+    pub peer: Option<PathBuf>,
 }
 
 /// What goes outside padding, by its name.

@@ -2,7 +2,7 @@
 
 use super::rows::{self, gate_of};
 use crate::report::human::{self, bytes, counted, decimals, line, listed};
-use crate::verdict::loopback::Tail;
+use crate::verdict::loopback::{Loopback, Tail};
 use crate::verdict::{Outcome, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,7 +126,7 @@ pub fn loopback(verdict: &Verdict) -> Vec<String> {
     };
     let mut lines = vec![
         format!(
-            "Loopback: {} over UDP, {}, {} times as fast as the clock{}: {} of {} packets delivered, {} dropped, {} altered, {} repeated, {} out of order.",
+            "Loopback: {} over UDP, {}, {} times as fast as the clock{}: {} of {} packets delivered, {} dropped{}, {} altered, {} repeated, {} out of order.",
             counted(run.tunnels, "tunnel"),
             human::duration(std::time::Duration::from_secs_f64(run.seconds)),
             decimals(run.time_scale, 1),
@@ -134,6 +134,10 @@ pub fn loopback(verdict: &Verdict) -> Vec<String> {
             run.delivered,
             run.offered,
             run.dropped,
+            match run.unfinished {
+                0 => String::new(),
+                some => format!(", {some} still on their way"),
+            },
             run.altered,
             run.repeated,
             run.disordered,
@@ -145,6 +149,7 @@ pub fn loopback(verdict: &Verdict) -> Vec<String> {
             counted(run.handshakes, "handshake"),
             counted(run.missed_cells, "cell"),
         ),
+        captured(run),
         format!(
             "Loopback, p50 / p99 / max: cells late by {} us; packets later by {} ms up, {} ms down.",
             tail(run.schedule_error_us, 0),
@@ -163,6 +168,35 @@ pub fn loopback(verdict: &Verdict) -> Vec<String> {
             .map(|leak| format!("What such a wire shows: {leak}.")),
     );
     lines
+}
+
+/// What a capture on lo saw of a loopback, or why there was none.
+fn captured(run: &Loopback) -> String {
+    let Some(seen) = &run.capture else {
+        let why = run.no_capture.as_deref().unwrap_or("nobody asked for one");
+        return format!(
+            "Loopback, by libpcap on lo: nothing was captured; {}.",
+            line(why)
+        );
+    };
+    let sizes: Vec<String> = seen.datagram_sizes.iter().map(u64::to_string).collect();
+    let apart = |of: Option<f64>| of.map_or("-".to_owned(), |of| decimals(of, 0));
+    format!(
+        "Loopback, by libpcap on lo: {}, of {} bytes; {}; its times and the relay's are {} / {} / {} us apart{}.",
+        counted(seen.datagrams, "datagram"),
+        listed(&sizes, SIZES, ", "),
+        match seen.agrees {
+            true => "the very ones that the relay saw",
+            false => "not the same that the relay saw",
+        },
+        apart(seen.apart_us.p50),
+        apart(seen.apart_us.p99),
+        apart(seen.apart_us.max),
+        match seen.dropped {
+            0 => String::new(),
+            some => format!("; the kernel had no room for {some}"),
+        },
+    )
 }
 
 /// A ratio and its interval.

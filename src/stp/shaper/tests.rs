@@ -1,4 +1,6 @@
 use super::*;
+use crate::stp::durations::DurationLaw;
+use crate::stp::lane::Bounds;
 use crate::units::{Probability, Rate};
 use rand::SeedableRng;
 
