@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 14] = [
     &["units"],
     &["capture", "sandbox", "stp", "stats", "theory"],
-    &["packet", "gateway"],
+    &["packet", "gateway", "learning"],
     &["rate"],
     &["flow"],
     &["device", "activity"],
