@@ -113,7 +113,12 @@ pub fn told(answers: &[Answer], chance: &mut ChaCha8Rng) -> Option<Told> {
         let hits = (of(&value) * count).round();
         match interval.low < interval.high {
             true => interval,
-            false => wilson(hits as u64, count as u64).unwrap_or(interval),
+            false => wilson(hits as u64, count as u64).map_or(interval, |by| Interval {
+                value: interval.value,
+                low: by.low.min(interval.value),
+                high: by.high.max(interval.value),
+                ..by
+            }),
         }
     };
     let total = answers.len() as f64;

@@ -1,17 +1,20 @@
 //! A random forest: many trees, each grown on a part of the rows and of the features (L. Breiman, "Random Forests", Machine
-//! Learning 45, 2001). linfa grows it; we keep it.
+//! Learning 45, 2001). linfa grows the trees; we deal rows and features, and keep what grew.
 //!
-//! linfa's forest answers by the vote of its trees and cannot be saved. Ours are the same trees as lists of numbers, a tenth
-//! of the size, and each leaf tells which share of the rows that fell into it was genuine: a belief that can be ranked, where
-//! a vote of trees that all say no ranks nothing.
+//! linfa's own forest answers by the vote of its trees, cannot be saved, and grows one tree after the other. Ours are the same
+//! trees as lists of numbers, a tenth of the size, and each leaf tells which share of the rows that fell into it was genuine:
+//! a belief that can be ranked, where a vote of trees that all say no ranks nothing.
 
 use super::examples::{Examples, LearnError};
-use linfa::prelude::{Fit, ParamGuard};
+use linfa::prelude::Fit;
 use linfa::DatasetBase;
-use linfa_ensemble::EnsembleLearnerParams;
 use linfa_trees::{DecisionTree, TreeNode};
 use ndarray::{Array1, Array2};
+use rand::seq::index::sample;
+use rand::seq::SliceRandom;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How large a forest is grown.
@@ -38,6 +41,10 @@ impl Default for Growth {
     }
 }
 
+/// What a genuine row weighs, where another weighs 1. Of as many of each linfa calls the commoner class whichever its hash map
+/// names last, which is another one in each run, and cuts a tree back by that: the same seed would give other trees. With
+/// this no count of one class weighs as much as any of the other, up to a thousand rows in one leaf, and sums stay exact.
+const TIE_BREAKER: f32 = 1.0 + 1.0 / 1024.0;
 /// Splits from the root to a leaf that a tree is read back with at most.
 const DEPTH_AT_MOST: usize = 16;
 /// Trees that a forest is read back with at most.
@@ -76,28 +83,17 @@ impl Forest {
     ) -> Result<Self, LearnError> {
         examples.check()?;
         let width = examples.width();
-        let rows = examples.rows.len();
-        let numbers: Vec<f64> = examples.rows.iter().flat_map(|e| e.row.clone()).collect();
-        let failed = |error: &dyn std::fmt::Display| LearnError::Library(error.to_string());
-        let records = Array2::from_shape_vec((rows, width), numbers).map_err(|e| failed(&e))?;
-        let classes: Array1<usize> = examples.rows.iter().map(|e| e.genuine().into()).collect();
-        let tree = DecisionTree::params()
-            .max_depth(Some(growth.depth.clamp(1, DEPTH_AT_MOST)))
-            .min_weight_split(8.0)
-            .min_weight_leaf(4.0);
-        let forest = EnsembleLearnerParams::new_fixed_rng(tree, chance.clone())
-            .ensemble_size(growth.trees.clamp(1, TREES_AT_MOST))
-            .bootstrap_proportion(growth.rows)
-            .feature_proportion(growth.features)
-            .check()
-            .map_err(|e| failed(&e))?
-            .fit(&DatasetBase::new(records, classes))
-            .map_err(|e| failed(&e))?;
-        let trees = forest.models.iter().zip(&forest.model_features);
-        let trees = trees.map(|(tree, features)| Tree::of(tree, features, examples));
+        let seeds: Vec<u64> = (0..growth.trees.clamp(1, TREES_AT_MOST))
+            .map(|_| chance.next_u64())
+            .collect();
+        // Each tree has chance of its own, so that they are the same in any order.
+        let trees: Result<Vec<Tree>, LearnError> = seeds
+            .into_par_iter()
+            .map(|seed| Tree::grow(examples, growth, &mut ChaCha8Rng::seed_from_u64(seed)))
+            .collect();
         Ok(Self {
             width,
-            trees: trees.collect(),
+            trees: trees?,
         })
     }
 
@@ -129,6 +125,43 @@ impl Forest {
 }
 
 impl Tree {
+    /// Grows one on rows drawn with replacement and on features drawn without.
+    fn grow(
+        examples: &Examples,
+        growth: Growth,
+        chance: &mut ChaCha8Rng,
+    ) -> Result<Self, LearnError> {
+        let width = examples.width();
+        let part = |share: f64, of: usize| ((share * of as f64).ceil() as usize).clamp(1, of);
+        let mut features = sample(chance, width, part(growth.features, width)).into_vec();
+        features.sort_unstable();
+        let all = &examples.rows;
+        let rows: Vec<_> = (0..part(growth.rows, all.len()))
+            .filter_map(|_| all.choose(chance))
+            .collect();
+        let number = |row: &[f64], feature: usize| row.get(feature).copied().unwrap_or_default();
+        let numbers: Vec<f64> = rows
+            .iter()
+            .flat_map(|e| features.iter().map(|&feature| number(&e.row, feature)))
+            .collect();
+        let failed = |error: &dyn std::fmt::Display| LearnError::Library(error.to_string());
+        let records = Array2::from_shape_vec((rows.len(), features.len()), numbers);
+        let records = records.map_err(|e| failed(&e))?;
+        let classes: Array1<usize> = rows.iter().map(|e| e.genuine().into()).collect();
+        let weights = rows.iter().map(|e| match e.genuine() {
+            true => TIE_BREAKER,
+            false => 1.0,
+        });
+        let weights: Array1<f32> = weights.collect();
+        let tree = DecisionTree::params()
+            .max_depth(Some(growth.depth.clamp(1, DEPTH_AT_MOST)))
+            .min_weight_split(8.0)
+            .min_weight_leaf(4.0)
+            .fit(&DatasetBase::new(records, classes).with_weights(weights))
+            .map_err(|e| failed(&e))?;
+        Ok(Self::of(&tree, &features, examples))
+    }
+
     /// Of a tree of linfa's that was grown on these features alone.
     fn of(tree: &DecisionTree<f64, usize>, features: &[usize], examples: &Examples) -> Self {
         let mut own = Self::default();

@@ -84,11 +84,15 @@ impl Logistic {
             .max_iterations(STEPS)
             .fit(&DatasetBase::new(records, classes))
             .map_err(|e| failed(&e))?;
-        // Of two classes linfa calls the larger positive: `true`.
+        // linfa calls the commoner class positive, or the first of equals, whichever that is.
+        let sign = match fitted.labels().pos.class {
+            true => 1.0,
+            false => -1.0,
+        };
         Ok(Self {
             scale,
-            weights: fitted.params().to_vec(),
-            intercept: fitted.intercept(),
+            weights: fitted.params().iter().map(|weight| sign * weight).collect(),
+            intercept: sign * fitted.intercept(),
         })
     }
 
@@ -140,6 +144,8 @@ mod tests {
         }
         let fitted = Logistic::fit(&examples).unwrap();
         assert!(fitted.belief(&[0.9, 0.5, 3.0]) > 0.9);
+        let other = Logistic::fit(&told_by_the_first(401, 4)).unwrap();
+        assert!(other.belief(&[0.9, 0.5]) > 0.9);
         assert!(fitted.belief(&[0.1, 0.5, 99.0]) < 0.1);
         assert_eq!(fitted.check(), Ok(()));
         let mut bad = fitted;

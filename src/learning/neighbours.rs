@@ -80,13 +80,14 @@ mod tests {
 
     #[test]
     fn the_bound_by_hand() {
-        // Two clusters of ten, a unit apart within and a hundred apart between: no neighbour is of the other class.
-        let mut values: Vec<(f64, u16)> = (0..10).map(|n| (f64::from(n), 0)).collect();
-        values.extend((0..10).map(|n| (100.0 + f64::from(n), 1)));
+        // Two clusters of ten, each row a step farther from the one before than that from its own: the nearest of each is the
+        // one before it, and of the first the second. No neighbour is of the other class.
+        let cluster = |from: f64, class| (0..10).map(move |n| (from + f64::from(n * (n + 1) / 2), class));
+        let mut values: Vec<(f64, u16)> = cluster(0.0, 0).chain(cluster(1_000.0, 1)).collect();
         let clear = bound(&rows(&values)).unwrap().unwrap();
         assert_eq!((clear.neighbour, clear.least, clear.always), (0.0, 0.0, 0.5));
-        // One of each cluster changes its class: it is wrong, and the first row, whose only nearest it is, with it; of rows
-        // in the middle both neighbours are as near, and the first is asked: the one below, so that one above it errs too.
+        // One of each cluster changes its class. In the first it errs and with it the first row and the third, whose nearest
+        // it is; in the second it and the row after it.
         values[1].1 = 1;
         values[15].1 = 0;
         let blurred = bound(&rows(&values)).unwrap().unwrap();
