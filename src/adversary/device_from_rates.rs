@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Length of a window: most activities of the paper's devices last a second to fifteen (section 6.2).
 const WINDOW: Duration = Duration::from_secs(10);
+/// Numbers of a row.
+pub const WIDTH: usize = 15;
 /// Windows on each side whose mean is seen: five minutes.
 const AROUND: usize = 30;
 
@@ -106,7 +108,7 @@ impl Pupil for DeviceFromRates {
             let at = |place: usize| sums.get(place).copied().unwrap_or_default();
             let mean = (at(to) - at(from)) / (to - from).max(1) as f64;
             let [sine, cosine, ..] = clock(grid.start(window.index));
-            let row = [
+            let row: [f64; WIDTH] = [
                 logarithm(window.up),
                 logarithm(window.down),
                 logarithm(window.peak_up),

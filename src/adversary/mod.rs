@@ -8,6 +8,7 @@ pub mod device_from_rates;
 pub mod device_rate;
 pub mod every_padded_period;
 pub mod features;
+pub mod hours;
 pub mod learned;
 pub mod packet_pairs;
 pub mod padding;

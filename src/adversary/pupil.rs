@@ -8,6 +8,7 @@
 //! belief on with which it would there have been right most surely, so long as it meets a tenth of what is genuine.
 
 use super::features::Question;
+use super::hours::Priors;
 use super::wire::{Watcher, Wire};
 use crate::learning::curve::{told, Answer};
 use crate::learning::examples::{Example, Examples, LearnError};
@@ -34,12 +35,12 @@ pub enum Way {
     Best(Growth),
     /// By a forest.
     Forest(Growth),
-    /// By the hour alone, and by the hour and all that is seen: see [`priors`](super::priors).
+    /// By the hour alone, and by the hour and all that is seen: see [`hours`](super::hours).
     Priors {
         /// A table of 24 chances, or none: then it is learned.
         table: Option<[f64; 24]>,
     },
-    /// By lengths of packets, for each kind of activity: see [`packet_pairs`](super::packet_pairs).
+    /// By lengths of packets, for each kind of activity: see [`pairs`](crate::learning::pairs).
     Pairs,
 }
 
@@ -68,17 +69,6 @@ pub enum Mind {
     Priors(Box<Priors>),
     /// Lengths.
     Pairs(Signatures),
-}
-
-/// What the hour tells, alone and together with what is seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Priors {
-    /// The chance by hour.
-    pub table: Vec<f64>,
-    /// A row: the log-odds of its hour. Brings the table to the scale of these questions.
-    pub alone: Logistic,
-    /// A row: the same, and all that is seen but the clock.
-    pub both: Logistic,
 }
 
 /// One part of a model.
@@ -116,7 +106,7 @@ impl Mind {
             Way::Best(growth) | Way::Forest(growth) => {
                 Self::Forest(Forest::grow(examples, *growth, chance)?)
             }
-            Way::Priors { table } => Self::Priors(Box::new(super::priors::learn(examples, *table)?)),
+            Way::Priors { table } => Self::Priors(Box::new(super::hours::learn(examples, *table)?)),
             Way::Pairs => {
                 examples.enough()?;
                 let (genuine, other) = (examples.weight_genuine, examples.weight_other);
@@ -131,7 +121,7 @@ impl Mind {
         match self {
             Self::Forest(forest) => forest.belief(row),
             Self::Logistic(logistic) => logistic.belief(row),
-            Self::Priors(priors) => super::priors::both(priors, row),
+            Self::Priors(priors) => super::hours::both(priors, row),
             Self::Pairs(signatures) => signatures.belief(row),
         }
     }
@@ -144,7 +134,7 @@ impl Mind {
         match self {
             Self::Forest(forest) => of_width(forest.width()).and(forest.check()),
             Self::Logistic(logistic) => of_width(logistic.width()).and(logistic.check()),
-            Self::Priors(priors) => super::priors::check(priors),
+            Self::Priors(priors) => super::hours::check(priors),
             Self::Pairs(signatures) => signatures.check(),
         }
     }
@@ -210,7 +200,12 @@ impl Part {
 
     /// How sure it is that a row is genuine: 0 to 1.
     pub fn belief(&self, row: &[f64]) -> f64 {
-        chance_of(odds(self.mind.belief(row)) + self.moved)
+        self.in_proportion(self.mind.belief(row))
+    }
+
+    /// A belief in the proportion of the examples, in that of the wires they are from.
+    pub fn in_proportion(&self, belief: f64) -> f64 {
+        chance_of(odds(belief) + self.moved)
     }
 
     /// From which belief on claims are right most surely among the days held back: by the lower end of the interval, so that

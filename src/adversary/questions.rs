@@ -124,14 +124,14 @@ fn units(padding: &Padding) -> Vec<Unit> {
 fn burst(units: &mut Vec<Unit>, sighting: &Sighting) {
     let end = sighting.end().max(sighting.at);
     let goes_on = |unit: &Unit| sighting.at.0.saturating_sub(unit.span.end.0) <= GAP_S * NANOS;
-    match units.last_mut().filter(|unit| goes_on(unit)) {
-        Some(unit) => unit.span.extend(end),
-        None if units.len() < UNITS_AT_MOST => units.push(Unit {
+    if let Some(unit) = units.last_mut().filter(|unit| goes_on(unit)) {
+        unit.span.extend(end);
+    } else if units.len() < UNITS_AT_MOST {
+        units.push(Unit {
             span: Span::new(sighting.at, end),
             position: 0,
             of_run: 1,
-        }),
-        None => {}
+        });
     }
 }
 

@@ -1,5 +1,7 @@
 //! One trial: a wire is shown to every adversary, and what they claim is counted.
 
+use super::ladder::{Heard, Listener};
+use super::school::School;
 use crate::adversary::wire::{whose, Watcher, Wire};
 use crate::adversary::{padding, Kind, Row, Settings};
 use crate::score::chance::{chance, Chance};
@@ -29,8 +31,11 @@ pub struct Ground<'a> {
     pub truth: Truth,
     /// The adversaries, prepared.
     pub watchers: Vec<(&'static Row, Box<dyn Watcher>)>,
+    /// What is known of the devices beforehand.
+    pub knowledge: Arc<Knowledge>,
+    /// How far from an activity a right claim may be.
+    pub tolerance: Duration,
     away: Option<Trace>,
-    knowledge: Arc<Knowledge>,
     bin: Duration,
 }
 
@@ -59,8 +64,10 @@ pub struct Trial {
     pub periods: Vec<Periods>,
     /// What guessing at random earns, by row; that of all: claims that name nobody.
     pub chance: Vec<Chance>,
-    /// What came of each adversary.
+    /// What came of each adversary, those that were taught last.
     pub judged: Vec<Judged>,
+    /// What they believe of each period, where somebody was taught.
+    pub heard: Option<Heard>,
 }
 
 /// What came of an adversary in a trial.
@@ -92,6 +99,7 @@ impl<'a> Ground<'a> {
                 .collect(),
             away: days.then(|| trace.away()),
             knowledge,
+            tolerance,
             bin: settings.bin,
         }
     }
@@ -107,30 +115,37 @@ impl<'a> Ground<'a> {
         shaped: &ShapedTrace,
         away: Option<&Observation>,
         number: u32,
+        school: &School,
+        listener: Option<&Listener>,
         rng: &mut ChaCha8Rng,
     ) -> Trial {
         let seen = &shaped.seen;
         let wire = self.wire(seen);
         let away = away.map(|away| self.wire(away));
-        let mut marked = self.periods(shaped, &wire);
+        let mut marked = self.periods(shaped, &wire, &self.truth);
         let carried = delayed(&mut marked, &self.truth);
         let truth = match carried.is_empty() {
             true => Cow::Borrowed(&self.truth),
             false => Cow::Owned(self.truth.with(&carried)),
         };
+        let taught = school.courses.iter().map(|course| match &course.taught {
+            Some(taught) => taught.guess_on(&wire),
+            None => Vec::new(),
+        });
         let guesses: Vec<Vec<Guess>> = self
             .watchers
             .iter()
             .map(|(_, adversary)| adversary.guess_on(&wire))
+            .chain(taught)
             .collect();
+        let heard = listener.map(|listener| listener.hear(self, school, &wire, &truth, number));
         // All against the same shuffles: a new adversary does not move the others.
-        let of_activities: Vec<&[Guess]> = self
-            .watchers
+        let of_activities: Vec<&[Guess]> = guesses
             .iter()
-            .zip(&guesses)
-            .map(|((row, _), guesses)| match row.kind {
-                Kind::Activities => &guesses[..],
-                Kind::Days => &[],
+            .enumerate()
+            .map(|(place, guesses)| match self.watchers.get(place) {
+                Some((row, _)) if row.kind == Kind::Days => &[],
+                _ => &guesses[..],
             })
             .collect();
         let devices = self.truth.devices.len();
@@ -141,17 +156,18 @@ impl<'a> Ground<'a> {
             false => shuffle_all(&of_activities, &marked, devices, SHUFFLES, rng),
         }
         .into_iter();
-        let judged = self.watchers.iter().zip(of_activities).zip(&guesses);
-        let judged = judged.map(|(((row, adversary), claims), guesses)| {
+        let judged = of_activities.iter().zip(&guesses).enumerate();
+        let judged = judged.map(|(place, (claims, guesses))| {
             let shuffles = shuffles.next().unwrap_or_default();
             let tallies = tally(claims, &truth);
-            match row.kind {
-                Kind::Activities => Judged {
+            let days = self.watchers.get(place);
+            match days.filter(|(row, _)| row.kind == Kind::Days) {
+                None => Judged {
                     tallies,
                     shuffles,
                     days: None,
                 },
-                Kind::Days => Judged {
+                Some((_, adversary)) => Judged {
                     tallies,
                     shuffles: Vec::new(),
                     days: away.as_ref().map(|away| {
@@ -170,22 +186,38 @@ impl<'a> Ground<'a> {
             periods: self.count(&marked),
             chance: self.chances(seen),
             judged: judged.collect(),
+            heard,
+        }
+    }
+
+    /// The truth as claims about a wire are held against it, where a defense may have held activities back.
+    pub fn truth_on<'t>(
+        &self,
+        shaped: &ShapedTrace,
+        wire: &Wire,
+        truth: &'t Truth,
+    ) -> Cow<'t, Truth> {
+        let mut marked = self.periods(shaped, wire, truth);
+        let carried = delayed(&mut marked, truth);
+        match carried.is_empty() {
+            true => Cow::Borrowed(truth),
+            false => Cow::Owned(truth.with(&carried)),
         }
     }
 
     /// What is seen, ready for being looked at by all of them.
-    fn wire<'s>(&self, seen: &'s Observation) -> Wire<'s> {
+    pub fn wire<'s>(&self, seen: &'s Observation) -> Wire<'s> {
         Wire::new(seen, &self.knowledge, self.bin)
     }
 
     /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
-    fn periods(&self, shaped: &ShapedTrace, wire: &Wire) -> Vec<Marked> {
+    fn periods(&self, shaped: &ShapedTrace, wire: &Wire, truth: &Truth) -> Vec<Marked> {
         let whose = whose(&shaped.seen, &self.knowledge);
         let spans = match shaped.periods.is_empty() {
             true => padding::periods(wire.padding()),
             false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
         };
-        mark(spans, &whose, &self.truth)
+        mark(spans, &whose, truth)
     }
 
     fn count(&self, marked: &[Marked]) -> Vec<Periods> {

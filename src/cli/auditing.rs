@@ -117,6 +117,7 @@ pub fn verdict(
         exit_code: 0,
         not_run: Vec::new(),
         loopback: None,
+        ladder: Vec::new(),
         caveats,
     }
 }
