@@ -314,7 +314,10 @@ mod tests {
         let count = |value: f64| value.exp_m1().round();
         // The second period of the run of two from 10 s to 18 s; the next begins at 30 s, 12 s later.
         assert_eq!(count(of(1, "run_periods")), 2.0);
-        assert_eq!((count(of(1, "position")), count(of(1, "periods_after"))), (1.0, 0.0));
+        assert_eq!(
+            (count(of(1, "position")), count(of(1, "periods_after"))),
+            (1.0, 0.0)
+        );
         assert_eq!(count(of(1, "gap_after_s")), 12.0);
         assert_eq!(count(of(1, "gap_before_s")), GAP_AT_MOST_S);
         assert_eq!(count(of(2, "gap_before_s")), 12.0);
@@ -325,10 +328,15 @@ mod tests {
         assert_eq!(count(of(0, "up_bytes")), 400.0);
         assert_eq!((of(0, "up_to_100"), of(0, "first_half")), (1.0, 0.5));
         // 30 s and 50 s: within a minute of one another, on different tracks.
-        assert_eq!((of(2, "others_begun_after"), of(3, "others_begun_before")), (2.0, 2.0));
+        assert_eq!(
+            (of(2, "others_begun_after"), of(3, "others_begun_before")),
+            (2.0, 2.0)
+        );
         assert_eq!((of(0, "track"), of(3, "track")), (1.0, 0.0));
         assert!(rows.iter().all(|(_, row)| row.len() == NAMES.len()));
-        assert!(rows.iter().all(|(_, row)| row.iter().all(|x| x.is_finite())));
+        assert!(rows
+            .iter()
+            .all(|(_, row)| row.iter().all(|x| x.is_finite())));
     }
 
     #[test]

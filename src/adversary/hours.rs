@@ -109,7 +109,9 @@ pub fn both(priors: &Priors, row: &[f64]) -> f64 {
 pub fn check(priors: &Priors) -> Result<(), String> {
     let chances = priors.table.iter();
     let good = priors.table.len() == 24
-        && chances.into_iter().all(|chance| (0.0..=1.0).contains(chance))
+        && chances
+            .into_iter()
+            .all(|chance| (0.0..=1.0).contains(chance))
         && priors.alone.width() == 1
         && priors.both.width() == features::NAMES.len() - CLOCK.len() + 1;
     match good {

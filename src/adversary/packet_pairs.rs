@@ -91,7 +91,11 @@ mod tests {
         let cell = vec![f64::from(length(true, 100))];
         assert_eq!(rows[0], (1, cell.clone()));
         assert_eq!(rows[1], (1, cell));
-        let mut exchange = [length(true, 1_200), length(false, 90), pair(true, 1_200, 90)];
+        let mut exchange = [
+            length(true, 1_200),
+            length(false, 90),
+            pair(true, 1_200, 90),
+        ];
         exchange.sort_unstable();
         assert_eq!(rows[3], (0, exchange.map(f64::from).to_vec()));
     }

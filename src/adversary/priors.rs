@@ -125,7 +125,9 @@ mod tests {
 
     #[test]
     fn a_table_is_read_and_what_is_wrong_is_said() {
-        let lines: Vec<String> = (0..24).map(|hour| format!("{hour}, 0.0{}", hour % 10)).collect();
+        let lines: Vec<String> = (0..24)
+            .map(|hour| format!("{hour}, 0.0{}", hour % 10))
+            .collect();
         let text = format!("hour,probability\n# mine\n{}\n", lines.join("\n"));
         let table = read_text(&text).unwrap();
         assert_eq!((table[0], table[19], table[23]), (0.0, 0.09, 0.03));

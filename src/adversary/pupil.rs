@@ -494,10 +494,7 @@ mod tests {
         let mut strange = told_by_the_first(100, 1);
         strange.rows[9].row[0] = f64::NAN;
         let refused = Part::learn(&Way::Best(small()), &strange, &mut chance(1));
-        assert_eq!(
-            refused,
-            Err(LearnError::NotFinite { row: 9, column: 0 })
-        );
+        assert_eq!(refused, Err(LearnError::NotFinite { row: 9, column: 0 }));
     }
 
     #[test]

@@ -17,9 +17,7 @@ use crate::learning::curve::{mean_by_block, told, Answer, Told};
 use crate::score::truth::Truth;
 use crate::stats::wilson;
 use crate::threat::Guess;
-use crate::verdict::ladder::{
-    Adds, AtTop, BayesError, Control, CurvePoint, Fewer, Kinds, Rung,
-};
+use crate::verdict::ladder::{Adds, AtTop, BayesError, Control, CurvePoint, Fewer, Kinds, Rung};
 use std::collections::BTreeMap;
 
 /// Trials that are listened to.
@@ -163,10 +161,12 @@ impl Listener {
         let mut answers: Vec<Vec<Answer>> = ground
             .watchers
             .iter()
-            .map(|(row, watcher)| match self.ladder && row.kind == Kind::Activities {
-                true => of_guesses(watcher.beliefs_on(wire)),
-                false => Vec::new(),
-            })
+            .map(
+                |(row, watcher)| match self.ladder && row.kind == Kind::Activities {
+                    true => of_guesses(watcher.beliefs_on(wire)),
+                    false => Vec::new(),
+                },
+            )
             .collect();
         let mut named = BTreeMap::new();
         for (place, course) in school.courses.iter().enumerate() {

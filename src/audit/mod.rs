@@ -6,6 +6,7 @@
 
 mod ladder;
 mod outcome;
+pub mod saved;
 pub mod school;
 mod streams;
 mod trial;
@@ -113,7 +114,12 @@ pub fn run_taught(
         (school, listener)
     };
     let teach_all = || -> Vec<(School, Option<Listener>)> {
-        audit.defenses.par_iter().with_max_len(1).map(teach).collect()
+        audit
+            .defenses
+            .par_iter()
+            .with_max_len(1)
+            .map(teach)
+            .collect()
     };
     let schools = match &pool {
         Some(pool) => pool.install(teach_all),

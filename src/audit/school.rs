@@ -209,9 +209,8 @@ impl School {
                 Some(_) => course.remember(name, known),
                 None => (0..folds.count)
                     .map(|fold| {
-                        let without = |group: u32| {
-                            folds.count == 1 || folds.of_block(group % GROUPS) != fold
-                        };
+                        let without =
+                            |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
                         course.learn(seed, &[name, course.row.name, "learn"], fold, &|examples| {
                             examples.of_groups(without)
                         })

@@ -1,5 +1,6 @@
 //! The home that is defended: a capture's, or one that is made up.
 
+use crate::audit::chance;
 use crate::cli::args::{Common, DefendArgs, DetectArgs};
 use crate::cli::exit::usage;
 use crate::cli::reading::Read;
@@ -7,7 +8,7 @@ use crate::cli::tracing::{trace, AtHome, Traced};
 use crate::model::{generate, DeviceModel, HomeModel, ModelError, Resident};
 use crate::trace::Trace;
 use crate::units::Probability;
-use rand::SeedableRng;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -30,6 +31,26 @@ pub struct Ground {
     pub read: Option<Read>,
     /// Reasons to doubt it.
     pub caveats: Vec<String>,
+    /// Who lives there and for how long, of a home that is made up.
+    pub made_up: Option<(HomeModel, Duration)>,
+}
+
+impl Ground {
+    /// Other homes of the same kind, lived with other coins; none of a capture.
+    ///
+    /// # Errors
+    /// Too short a time for any packet.
+    pub fn others(&self, count: u32, common: &Common) -> anyhow::Result<Vec<Trace>> {
+        let Some((home, length)) = &self.made_up else {
+            return Ok(Vec::new());
+        };
+        (0..count)
+            .map(|number| {
+                let seed = chance(common.seed, "another home", number).next_u64();
+                lived(home, *length, None, seed)
+            })
+            .collect()
+    }
 }
 
 /// The home that was asked for.
@@ -62,7 +83,11 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         }
     };
     let length = args.home.duration.unwrap_or(A_DAY);
-    let trace = lived(&home, length, args.home.p, common.seed)?;
+    let mut home = home;
+    for one in &mut home.devices {
+        one.activity = args.home.p.unwrap_or(one.activity);
+    }
+    let trace = lived(&home, length, None, common.seed)?;
     // What a synthetic home is, every report says; which one, this.
     caveats.push(home.name.clone());
     Ok(Ground {
@@ -72,6 +97,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         addresses: Vec::new(),
         read,
         caveats,
+        made_up: Some((home, length)),
     })
 }
 
@@ -126,6 +152,7 @@ pub fn of_capture(traced: Traced) -> Ground {
         tolerance: traced.tolerance,
         read: Some(traced.read),
         caveats: traced.caveats,
+        made_up: None,
     }
 }
 

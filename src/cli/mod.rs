@@ -19,6 +19,7 @@ pub mod fingerprint;
 pub mod homes;
 pub mod infer;
 pub mod keygen;
+pub mod lessons;
 pub mod live;
 pub mod live_listen;
 pub mod live_stage;

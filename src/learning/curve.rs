@@ -363,7 +363,10 @@ mod tests {
         let ap = (1.0 + 2.0 / 3.0 + 3.0 / 10.0) / 3.0;
         assert!((told.average_precision - ap).abs() < 1e-12);
         let points: Vec<(f64, f64)> = told.curve.iter().map(|p| (p.recall, p.precision)).collect();
-        assert_eq!(points, [(1.0 / 3.0, 1.0), (2.0 / 3.0, 2.0 / 3.0), (1.0, 0.3)]);
+        assert_eq!(
+            points,
+            [(1.0 / 3.0, 1.0), (2.0 / 3.0, 2.0 / 3.0), (1.0, 0.3)]
+        );
     }
 
     #[test]

@@ -120,7 +120,9 @@ impl Logistic {
     pub fn check(&self) -> Result<(), String> {
         let width = self.weights.len();
         let numbers = self.weights.iter().chain(&self.scale.mean);
-        let mut numbers = numbers.chain(&self.scale.deviation).chain([&self.intercept]);
+        let mut numbers = numbers
+            .chain(&self.scale.deviation)
+            .chain([&self.intercept]);
         match width == self.scale.mean.len()
             && width == self.scale.deviation.len()
             && numbers.all(|number| number.is_finite())

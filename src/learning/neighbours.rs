@@ -70,11 +70,14 @@ mod tests {
     use super::*;
 
     fn rows(values: &[(f64, u16)]) -> Examples {
-        let rows = values.iter().zip(0..).map(|(&(value, class), group)| Example {
-            row: vec![value],
-            class,
-            group,
-        });
+        let rows = values
+            .iter()
+            .zip(0..)
+            .map(|(&(value, class), group)| Example {
+                row: vec![value],
+                class,
+                group,
+            });
         Examples::whole(rows.collect())
     }
 
@@ -82,10 +85,14 @@ mod tests {
     fn the_bound_by_hand() {
         // Two clusters of ten, each row a step farther from the one before than that from its own: the nearest of each is the
         // one before it, and of the first the second. No neighbour is of the other class.
-        let cluster = |from: f64, class| (0..10).map(move |n| (from + f64::from(n * (n + 1) / 2), class));
+        let cluster =
+            |from: f64, class| (0..10).map(move |n| (from + f64::from(n * (n + 1) / 2), class));
         let mut values: Vec<(f64, u16)> = cluster(0.0, 0).chain(cluster(1_000.0, 1)).collect();
         let clear = bound(&rows(&values)).unwrap().unwrap();
-        assert_eq!((clear.neighbour, clear.least, clear.always), (0.0, 0.0, 0.5));
+        assert_eq!(
+            (clear.neighbour, clear.least, clear.always),
+            (0.0, 0.0, 0.5)
+        );
         // One of each cluster changes its class. In the first it errs and with it the first row and the third, whose nearest
         // it is; in the second it and the row after it.
         values[1].1 = 1;

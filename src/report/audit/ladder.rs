@@ -60,7 +60,10 @@ pub fn remarks(verdict: &Verdict) -> Vec<String> {
             let points: Vec<String> = points
                 .map(|of| format!("{} at {}", percent(of.confidence), percent(of.recall)))
                 .collect();
-            lines.push(format!("{who}: confidence at recall: {}.", points.join(", ")));
+            lines.push(format!(
+                "{who}: confidence at recall: {}.",
+                points.join(", ")
+            ));
         }
         if let Some(control) = rung.shuffled_labels {
             let holds = control.lift.low < 1.005 && control.lift.high > 0.995;

@@ -70,13 +70,21 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let rungs: Vec<Vec<String>> = verdict
         .ladder
         .iter()
-        .map(|rung| ladder::cells(rung).iter().map(|cell| escape(cell)).collect())
+        .map(|rung| {
+            ladder::cells(rung)
+                .iter()
+                .map(|cell| escape(cell))
+                .collect()
+        })
         .collect();
     if !rungs.is_empty() {
-        let headings = ladder::HEADINGS.iter().enumerate().map(|(at, name)| match at {
-            0 | 1 => (*name).to_owned(),
-            _ => format!("{name}:"),
-        });
+        let headings = ladder::HEADINGS
+            .iter()
+            .enumerate()
+            .map(|(at, name)| match at {
+                0 | 1 => (*name).to_owned(),
+                _ => format!("{name}:"),
+            });
         let headings: Vec<String> = headings.collect();
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
         table(out, &headings, &rungs)?;
