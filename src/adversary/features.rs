@@ -142,8 +142,15 @@ impl Quiet {
     }
 }
 
-/// Shows every question of a wire and its row, by track and then by time.
-pub fn each(wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, &[f64])) {
+/// Shows every question of a wire and its row, by track and then by time. Without `phases` the two numbers that tell where
+/// within a second, and within T, a unit begins are 0: of homes that are made up, whose people only ever do anything on the
+/// second, they would tell what no wire of a real home tells.
+pub fn each(
+    wire: &Wire,
+    knowledge: &Knowledge,
+    phases: bool,
+    show: &mut dyn FnMut(&Question, &[f64]),
+) {
     let tracks = tracks(wire, knowledge);
     let every = tracks.iter().flat_map(|track| track.units.iter().copied());
     let all = Moments::of(every);
@@ -164,6 +171,7 @@ pub fn each(wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, 
             begun: &begun,
             own: Moments::of(track.units.iter().copied()),
             own_runs: runs(track),
+            phases,
         };
         of_track(track, &around, &wire.seen.sightings, show);
     }
@@ -175,6 +183,7 @@ struct Around<'a> {
     begun: &'a Moments,
     own: Moments,
     own_runs: Moments,
+    phases: bool,
 }
 
 fn of_track(
@@ -200,6 +209,10 @@ fn of_track(
         let clock = clock(unit.span.start);
         let start = unit.span.start;
         let period = track.period.map_or(1.0, |period| period.as_secs_f64());
+        let phase = |of: f64| match around.phases {
+            true => start.as_secs_f64().rem_euclid(of) / of,
+            false => 0.0,
+        };
         let others = |all: &Moments, own: &Moments, seconds: i64| {
             all.begun(begin, seconds) - own.begun(begin, seconds)
         };
@@ -236,8 +249,8 @@ fn of_track(
             size_down[1],
             size_down[2],
             size_down[3],
-            start.0.rem_euclid(NANOS) as f64 / NANOS as f64,
-            start.as_secs_f64().rem_euclid(period) / period,
+            phase(1.0),
+            phase(period),
             half(held),
             around.all.during(unit.span) - around.own.during(unit.span),
             others(around.begun, &around.own_runs, -60),
@@ -303,7 +316,7 @@ mod tests {
         let (seen, knowledge) = (seen(), knowledge());
         let wire = Wire::new(&seen, &knowledge, Duration::from_secs(1));
         let mut rows: Vec<(Question, Vec<f64>)> = Vec::new();
-        each(&wire, &knowledge, &mut |question, row| {
+        each(&wire, &knowledge, true, &mut |question, row| {
             rows.push((*question, row.to_vec()));
         });
         assert_eq!(rows.len(), 5);

@@ -98,6 +98,8 @@ pub struct Schooling {
     pub growth: Growth,
     /// What [`priors`] knows beforehand of each hour (UTC); learned where there is none.
     pub priors: Option<[f64; 24]>,
+    /// Whether where within a second padding begins is looked at: see [`features::each`].
+    pub phases: bool,
 }
 
 /// An adversary that has to be taught, as it is listed.
@@ -125,6 +127,7 @@ pub static PUPILS: &[PupilRow] = &[
         make: |schooling| {
             Arc::new(learned::Learned {
                 growth: schooling.growth,
+                phases: schooling.phases,
             })
         },
     },
@@ -139,6 +142,7 @@ pub static PUPILS: &[PupilRow] = &[
         make: |schooling| {
             Arc::new(priors::ByPriors {
                 table: schooling.priors,
+                phases: schooling.phases,
             })
         },
     },
@@ -147,7 +151,12 @@ pub static PUPILS: &[PupilRow] = &[
         about: "trained on rates of the whole home, tells which devices are in use",
         make: |schooling| {
             Arc::new(device_from_rates::DeviceFromRates {
-                growth: schooling.growth,
+                // One for each device: small ones.
+                growth: Growth {
+                    trees: schooling.growth.trees.div_ceil(2),
+                    depth: schooling.growth.depth.min(6),
+                    ..schooling.growth
+                },
             })
         },
     },

@@ -13,7 +13,8 @@ use crate::adversary::hours;
 use crate::adversary::pupil::{Mind, Model};
 use crate::adversary::wire::{Watcher, Wire};
 use crate::adversary::Kind;
-use crate::learning::curve::{mean_by_block, told, Answer, Told};
+use crate::learning::curve::{mean_by_block, spread, told, Answer, Told};
+use crate::learning::examples::Examples;
 use crate::score::truth::Truth;
 use crate::stats::wilson;
 use crate::threat::Guess;
@@ -24,6 +25,11 @@ use std::collections::BTreeMap;
 pub const TRIALS: u32 = 3;
 /// Periods of one trial that are kept at least, where there are as many; of more every second, or fourth, and so on.
 const QUESTIONS: usize = 60_000;
+/// How often labels are dealt anew. What is learned of nothing is still some rule, which by chance goes along with what is
+/// genuine, or against it: only several tell.
+const DEALS: u32 = 12;
+/// Examples that each of those learns from at most.
+const DEALT: usize = 600;
 /// Parts of the examples that are learned from besides all of them.
 const PARTS: [usize; 3] = [8, 4, 2];
 
@@ -38,6 +44,7 @@ struct Variant {
 /// Who listens to the trials of one defense.
 pub struct Listener {
     ladder: bool,
+    phases: bool,
     variants: Vec<Variant>,
 }
 
@@ -66,13 +73,14 @@ impl Listener {
         let studied = school.courses.iter().find(|c| c.row.name == STUDIED);
         let studied = studied.filter(|c| teaching.ladder && c.taught.is_some());
         if let Some((course, all)) = studied.and_then(|c| Some((c, c.examples()?))) {
-            let mut learn = |examples: Option<usize>| {
-                let names = [name, STUDIED, "dealt or fewer"];
+            let mut learn = |examples: Option<usize>, deal: u32| {
+                let of_deal = deal.to_string();
+                let names = [name, STUDIED, "dealt or fewer", &of_deal];
                 let number = examples.map_or(0, |count| count as u32);
-                let change = |of: &crate::learning::examples::Examples| {
+                let change = |of: &Examples| {
                     let mut draws = stream(seed, &names, number);
                     match examples {
-                        None => of.dealt_anew(&mut draws),
+                        None => of.some(DEALT, &mut draws).dealt_anew(&mut draws),
                         Some(count) => of.some(count, &mut draws),
                     }
                 };
@@ -80,13 +88,16 @@ impl Listener {
                     variants.push(Variant { examples, models });
                 }
             };
-            learn(None);
+            for deal in 0..DEALS {
+                learn(None, deal);
+            }
             for part in PARTS {
-                learn(Some(all.rows.len() / part));
+                learn(Some(all.rows.len() / part), 0);
             }
         }
         Self {
             ladder: teaching.ladder,
+            phases: teaching.schooling.phases,
             variants,
         }
     }
@@ -116,33 +127,38 @@ impl Listener {
             .filter(|(_, course)| matches!(course.row.name, STUDIED | PRIORS))
             .collect();
         let priors = school.courses.iter().find(|c| c.row.name == PRIORS);
-        features::each(wire, &ground.knowledge, &mut |question, row| {
-            asked.pass(|| {
-                let mut beliefs: Vec<f32> = direct
-                    .iter()
-                    .map(|(_, course)| model(&course.models, question, row))
-                    .collect();
-                if number == 0 {
-                    let variants = self.variants.iter();
-                    beliefs.extend(variants.map(|v| model(&v.models, question, row)));
-                }
-                let alone = priors.and_then(|course| {
-                    let model = course.models.get(folds.at(question.span.start) as usize)?;
-                    let part = model.parts.get(&question.part)?;
-                    let Mind::Priors(priors) = &part.mind else {
-                        return None;
-                    };
-                    let both = [hours::alone(priors, row), hours::both(priors, row)];
-                    Some(both.map(|belief| part.in_proportion(belief)))
+        features::each(
+            wire,
+            &ground.knowledge,
+            self.phases,
+            &mut |question, row| {
+                asked.pass(|| {
+                    let mut beliefs: Vec<f32> = direct
+                        .iter()
+                        .map(|(_, course)| model(&course.models, question, row))
+                        .collect();
+                    if number == 0 {
+                        let variants = self.variants.iter();
+                        beliefs.extend(variants.map(|v| model(&v.models, question, row)));
+                    }
+                    let alone = priors.and_then(|course| {
+                        let model = course.models.get(folds.at(question.span.start) as usize)?;
+                        let part = model.parts.get(&question.part)?;
+                        let Mind::Priors(priors) = &part.mind else {
+                            return None;
+                        };
+                        let both = [hours::alone(priors, row), hours::both(priors, row)];
+                        Some(both.map(|belief| part.in_proportion(belief)))
+                    });
+                    One {
+                        question: *question,
+                        genuine: marks.genuine(question),
+                        beliefs,
+                        alone,
+                    }
                 });
-                One {
-                    question: *question,
-                    genuine: marks.genuine(question),
-                    beliefs,
-                    alone,
-                }
-            });
-        });
+            },
+        );
         let answer = |one: &One, belief: f32| Answer {
             belief,
             genuine: one.genuine,
@@ -419,6 +435,7 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
         of_the_commoner_class: bound.always,
     });
     let first = heard.first().map(|heard| &heard.variants);
+    let mut dealt: Vec<[f64; 2]> = Vec::new();
     for (place, variant) in listener.variants.iter().enumerate() {
         let answers = first.and_then(|variants| variants.get(place));
         let mut draws = stream(0, &["variant"], place as u32);
@@ -426,18 +443,17 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
             continue;
         };
         match variant.examples {
-            None => {
-                rung.shuffled_labels = Some(Control {
-                    auc: told.auc,
-                    lift: told.lift,
-                });
-            }
+            None => dealt.push([told.auc.value, told.lift.value]),
             Some(count) => rung.examples.push(Fewer {
                 examples: count as u64,
                 auc: told.auc.value,
                 lift: told.lift.value,
             }),
         }
+    }
+    let of = |place: usize| spread(dealt.iter().filter_map(|of| of.get(place)).copied());
+    if let (Some(auc), Some(lift)) = (of(0), of(1)) {
+        rung.shuffled_labels = Some(Control { auc, lift });
     }
     if let (Some(all), false) = (course.examples(), rung.examples.is_empty()) {
         rung.examples.push(Fewer {

@@ -8,7 +8,7 @@ use crate::cli::args::{Common, DefendArgs, TaughtArgs};
 use crate::cli::auditing::pupils;
 use crate::cli::exit::usage;
 use crate::cli::homes::Ground;
-use crate::trace::Trace;
+use crate::trace::{Source, Trace};
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ impl Lessons {
             pupils,
             schooling: Schooling {
                 priors,
+                phases: ground.trace.source != Source::Generated,
                 ..Schooling::default()
             },
             others,
@@ -96,6 +97,7 @@ impl Lessons {
         parameters.insert("learned_from".into(), json!(learned_from));
         parameters.insert("trees".into(), json!(self.schooling.growth.trees));
         parameters.insert("tree_depth".into(), json!(self.schooling.growth.depth));
+        parameters.insert("phase_of_onset".into(), json!(self.schooling.phases));
         if let Some(path) = &args.priors {
             parameters.insert("priors".into(), json!(path));
         }

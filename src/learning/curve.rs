@@ -305,6 +305,16 @@ fn within(value: f64, drawn: impl Iterator<Item = f64>) -> Interval {
     }
 }
 
+/// The mean of numbers and where the middle 95 % of them lie: of a few, between the least and the most. `None` of none.
+pub fn spread(numbers: impl Iterator<Item = f64>) -> Option<Interval> {
+    let numbers: Vec<f64> = numbers.collect();
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    mean.is_finite().then(|| Interval {
+        method: "middle 95 % of deals",
+        ..within(mean, numbers.into_iter())
+    })
+}
+
 /// The mean of so many bits an answer saved by one belief over another, over blocks, with its interval: what the second tells
 /// that the first does not. Given as (bits saved, answers) a block. `None` without an answer.
 pub fn mean_by_block(blocks: &[(f64, f64)], chance: &mut ChaCha8Rng) -> Option<Interval> {

@@ -74,7 +74,7 @@ pub struct CurvePoint {
     pub confidence: f64,
 }
 
-/// A control: area and lift of who cannot know anything.
+/// A control: area and lift of who cannot know anything; the mean of several deals, and where the middle 95 % of them lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Control {
     /// Area under the ROC curve.

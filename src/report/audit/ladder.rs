@@ -68,12 +68,12 @@ pub fn remarks(verdict: &Verdict) -> Vec<String> {
         if let Some(control) = rung.shuffled_labels {
             let holds = control.lift.low < 1.005 && control.lift.high > 0.995;
             lines.push(format!(
-                "Control, {who}: learned of labels dealt anew: AUC {}, lift {}{}.",
+                "Control, {who}: learned of labels dealt anew, several times: AUC {}, lift {}{}.",
                 interval(control.auc, 3),
                 interval(control.lift, 2),
                 match holds {
                     true => ", as it must be",
-                    false => ": not 1, the control is wrong or the days are few",
+                    false => ": 1 is not among them, the control is wrong, do not rely on it",
                 }
             ));
         }
