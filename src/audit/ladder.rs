@@ -57,8 +57,8 @@ pub struct Heard {
     /// Of `priors`: answers by the hour alone, and bits of loss alone and with the traffic, by block.
     alone: Vec<Answer>,
     bits: BTreeMap<u32, [f64; 3]>,
-    /// Kinds, as (true, named), of the pupil in that place.
-    named: BTreeMap<usize, Vec<(u16, u16)>>,
+    /// Kinds, as (true, named), by device, of the pupil in that place.
+    named: BTreeMap<usize, Vec<(Option<usize>, u16, u16)>>,
 }
 
 /// The pupil whose examples are dealt anew and made fewer.
@@ -199,7 +199,7 @@ impl Listener {
                     let model = course.models.get(folds.at(question.span.start) as usize);
                     let found = model.and_then(|model| model.name(question, row));
                     if let (true, Some(found)) = (class > 0, found) {
-                        pairs.push((class, found.class));
+                        pairs.push((question.device, class, found.class));
                     }
                 };
                 course.pupil.look(wire, &ground.knowledge, look);
@@ -465,18 +465,22 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
 }
 
 fn kinds(place: usize, school: &School, heard: &[&Heard]) -> Option<Kinds> {
-    let named: Vec<(u16, u16)> = heard
+    let named: Vec<(Option<usize>, u16, u16)> = heard
         .iter()
         .filter_map(|heard| heard.named.get(&place))
         .flatten()
         .copied()
         .collect();
-    let right = named.iter().filter(|(class, found)| class == found).count();
-    let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
-    for (class, _) in &named {
-        *counts.entry(*class).or_default() += 1;
+    let right = named.iter().filter(|(_, class, found)| class == found);
+    let right = right.count();
+    // Whose flow it is already tells much: of a device with one kind of activity everything.
+    let mut counts: BTreeMap<Option<usize>, BTreeMap<u16, u64>> = BTreeMap::new();
+    for (device, class, _) in &named {
+        let of_device = counts.entry(*device).or_default();
+        *of_device.entry(*class).or_default() += 1;
     }
-    let commonest = counts.values().max().copied().unwrap_or_default();
+    let most = counts.values().filter_map(|of| of.values().max());
+    let commonest: u64 = most.sum();
     Some(Kinds {
         kinds: school.kinds.len() as u64,
         accuracy: wilson(right as u64, named.len() as u64)?,

@@ -9,8 +9,16 @@ use crate::cli::auditing::pupils;
 use crate::cli::exit::usage;
 use crate::cli::homes::Ground;
 use crate::trace::{Source, Trace};
+use crate::units::NANOS;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
+
+/// Whether somebody made up a home whose people do everything on the second.
+fn on_the_second(trace: &Trace) -> bool {
+    let mut activities = trace.activities.iter();
+    trace.source == Source::Generated
+        && activities.all(|activity| activity.traffic.start.0.rem_euclid(NANOS) == 0)
+}
 
 /// Who is taught, and on what.
 pub struct Lessons {
@@ -64,7 +72,7 @@ impl Lessons {
             pupils,
             schooling: Schooling {
                 priors,
-                phases: ground.trace.source != Source::Generated,
+                phases: !on_the_second(&ground.trace),
                 ..Schooling::default()
             },
             others,
@@ -82,6 +90,16 @@ impl Lessons {
             known: self.known.as_ref(),
             keep: args.save_model.is_some(),
         }
+    }
+
+    /// What is to be doubted about what they find.
+    pub fn caveat(&self) -> Option<String> {
+        let blind = !self.pupils.is_empty() && !self.schooling.phases;
+        blind.then(|| {
+            "activities of this made-up home begin on whole seconds, which those of no real home do, and cover does not: where \
+             within a second, and within T, padding begins was not looked at, or nothing else would have been learned"
+                .to_owned()
+        })
     }
 
     /// What steers them, for the report.

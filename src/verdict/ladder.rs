@@ -114,7 +114,7 @@ pub struct Kinds {
     pub kinds: u64,
     /// Share of genuine periods, or bursts, whose kind was named rightly; by Wilson.
     pub accuracy: Interval,
-    /// What always naming the commonest kind earns.
+    /// What always naming the commonest kind earns; of flows that tell their device, the commonest of that device.
     pub chance: f64,
 }
 
