@@ -1,4 +1,4 @@
-//! `ladder DAYS [DEFENSE...]`: the whole ladder of adversaries, taught on one made-up home of twelve devices and asked about
+//! `ladder DAYS [DEFENSE...]`: the whole ladder of adversaries, taught on one made-up home of people with habits and twelve devices and asked about
 //! another. Its time, and what it found, on standard output; the memory is for `benches/ladder.sh` to measure.
 
 use rand::SeedableRng;
@@ -11,31 +11,6 @@ use stp_audit::audit::{run_taught, Audit};
 use stp_audit::defense::{find, Settings};
 use stp_audit::model::{generate, HomeModel};
 use stp_audit::trace::Trace;
-
-/// Twelve devices: those of all homes that come with the program, each under a name of its own.
-fn home() -> HomeModel {
-    let mut home = HomeModel::built_in();
-    for more in HomeModel::all().into_iter().skip(1) {
-        for mut resident in more.devices {
-            let place = home.devices.len();
-            // Outlets that are switched each minute are no twelfth device of a home.
-            if place < 12 && resident.activity.get() < 1.0 / 200.0 {
-                resident.model.id = format!("{}-{place}", resident.model.id);
-                resident.model.server = format!("{place}.{}", resident.model.server);
-                home.devices.push(resident);
-            }
-        }
-    }
-    let mut place = 0;
-    while home.devices.len() < 12 {
-        let mut resident = home.devices[place].clone();
-        resident.model.id = format!("{}-{}", resident.model.id, home.devices.len());
-        resident.model.server = format!("{}.{}", home.devices.len(), resident.model.server);
-        home.devices.push(resident);
-        place += 1;
-    }
-    home
-}
 
 fn lived(home: &HomeModel, days: u64, seed: u64) -> Result<Trace, stp_audit::trace::TraceError> {
     generate(home, days * 86_400, &mut ChaCha8Rng::seed_from_u64(seed)).checked()
@@ -52,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         names = ["none", "vpn", "stp"].map(String::from).to_vec();
     }
     let begun = Instant::now();
-    let home = home();
+    let home = HomeModel::habits();
     let (trace, other) = (lived(&home, days, 1)?, [lived(&home, days, 2)?]);
     let defenses = names
         .into_iter()

@@ -42,7 +42,7 @@ fn ends(cell_bytes: u32, every: i64) -> (Endpoint, Endpoint) {
         model: TimeModel::PerSecond,
         rule: ExtensionRule::Phantom,
         durations: DurationLaw::Fixed,
-        decision: (stp_audit::stp::DECISIONS[0].make)(draws),
+        decision: (stp_audit::stp::DECISIONS[0].make)(draws, None),
         rates: RatePolicy::Fixed,
         origin: ORIGIN,
         waiting_at_most: Bounds::NONE,

@@ -5,7 +5,7 @@
 //! how well a defense holds against observers who know how it works.
 //!
 //! The rooms, from the ground up; each imports only from those before it:
-//! [`units`] the words; [`capture`] frames from files, [`sandbox`] what a
+//! [`units`] the words; [`habits`] when people do what they do; [`capture`] frames from files, [`sandbox`] what a
 //! process keeps while it records, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
 //! says, [`gateway`] the shaper over real sockets, [`learning`] from examples; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
 //! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
@@ -24,6 +24,7 @@ pub mod defense;
 pub mod device;
 pub mod flow;
 pub mod gateway;
+pub mod habits;
 pub mod inference;
 pub mod learning;
 pub mod live;

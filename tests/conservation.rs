@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stp_audit::defense::settings::{
-    Durations, Padding, Rates, Scope, Settings, Shape, TimeModel, Trigger, Tunnel,
+    DailyBudget, Durations, HabitsFrom, Padding, Rates, Scope, Settings, Shape, TimeModel, Trigger,
+    Tunnel,
 };
 use stp_audit::defense::{find, DefenseError, DEFENSES};
 use stp_audit::flow::key::Endpoint;
@@ -271,6 +272,49 @@ proptest! {
         }
     }
 
+    /// Whatever says when padding begins, and whether or not the day's number is held.
+    #[test]
+    fn bytes_add_up_whatever_is_followed(
+        trace in trace(),
+        settings in settings(),
+        decision in prop::sample::select(vec!["bernoulli", "hourly", "hmm"]),
+        learned in prop::option::of(1..4u32),
+        daily_budget in prop::option::of(prop_oneof![
+            Just(DailyBudget::Auto),
+            (1..300u64).prop_map(DailyBudget::Periods),
+        ]),
+        seed in any::<u64>(),
+    ) {
+        let settings = Settings {
+            decision: decision.into(),
+            habits: match learned {
+                Some(after) => HabitsFrom::Learned { after },
+                None => HabitsFrom::Trace,
+            },
+            daily_budget,
+            ..settings
+        };
+        let defense = match (find("stp").unwrap().make)(&settings, &trace) {
+            Ok(defense) => defense,
+            Err(error) => {
+                let excused = matches!(
+                    error,
+                    DefenseError::NoActivity { .. }
+                        | DefenseError::OutOfReach { .. }
+                        | DefenseError::Together(_)
+                        | DefenseError::Range { what: "a daily budget of periods", .. }
+                        | DefenseError::TooMany { .. }
+                );
+                prop_assert!(excused, "{error}");
+                return Ok(());
+            }
+        };
+        let shaped = defense.shape(&trace, &mut seeded(seed));
+        lawful("stp", &trace, &shaped);
+        prop_assert_eq!(shaped.cost.dropped, 0);
+        prop_assert_eq!(&defense.shape(&trace, &mut seeded(seed)), &shaped);
+    }
+
     #[test]
     fn a_firewall_lets_nothing_of_the_devices_out(trace in trace()) {
         let make = |name: &str| (find(name).unwrap().make)(&Settings::default(), &trace).unwrap();
@@ -310,12 +354,15 @@ proptest! {
             model,
             rule: if paper { ExtensionRule::Paper } else { ExtensionRule::Phantom },
             durations: DurationLaw::Empirical([2, 12].map(Duration::from_secs).to_vec()),
-            decision: (stp_audit::stp::find("bernoulli").unwrap().make)(Draws {
-                model,
-                chance: Probability::new(q).unwrap(),
-                period,
-                origin: Timestamp(0),
-            }),
+            decision: (stp_audit::stp::find("bernoulli").unwrap().make)(
+                Draws {
+                    model,
+                    chance: Probability::new(q).unwrap(),
+                    period,
+                    origin: Timestamp(0),
+                },
+                None,
+            ),
             rates: RatePolicy::Fixed,
             origin: Timestamp(0),
             waiting_at_most: Bounds::NONE,

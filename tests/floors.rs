@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, from the ground up; those on one floor are siblings.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &["units"],
+    &["habits"],
     &["capture", "sandbox", "stp", "stats", "theory"],
     &["packet", "gateway", "learning"],
     &["rate"],

@@ -7,6 +7,7 @@ use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
+use crate::cli::habits;
 use crate::cli::homes::{ground, Ground};
 use crate::cli::lessons::Lessons;
 use crate::cli::loopback;
@@ -66,8 +67,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     targets(args)?;
     let gates = gates(&args.gates)?;
     let signals = Signals::watch()?;
-    let settings = args.defenses.settings();
-    settings.check().map_err(|error| usage(error.to_string()))?;
+    let settings = habits::settings(&args.defenses)?;
     let watching = watching(&args.detect)?;
     let rows = rows(&args.defenses.mode);
     if args.write.is_some() && rows.len() != 1 {
@@ -75,6 +75,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     }
 
     let mut ground = ground(args, common)?;
+    habits::fit(&args.defenses, &ground.trace)?;
     let mut adversaries = adversaries(&args.adversaries);
     let lessons = Lessons::of(args, &ground, common)?;
     let (defenses, left_out, lived) = match args.loopback.loopback {
@@ -241,6 +242,7 @@ fn targets(args: &DefendArgs) -> anyhow::Result<()> {
         ("-w", &args.write),
         ("--labels-out", &args.labels_out),
         ("--save-model", &args.taught.save_model),
+        ("--fit-habits", &args.defenses.fit_habits),
     ];
     let mut taken: Vec<(String, &Path)> = Vec::new();
     for (option, path) in written {

@@ -31,8 +31,8 @@ pub struct Ground {
     pub read: Option<Read>,
     /// Reasons to doubt it.
     pub caveats: Vec<String>,
-    /// Who lives there and for how long, of a home that is made up.
-    pub made_up: Option<(HomeModel, Duration)>,
+    /// Who lives there, for how long, and p where one was given, of a home that is made up.
+    pub made_up: Option<(HomeModel, Duration, Option<Probability>)>,
 }
 
 impl Ground {
@@ -41,13 +41,13 @@ impl Ground {
     /// # Errors
     /// Too short a time for any packet.
     pub fn others(&self, count: u32, common: &Common) -> anyhow::Result<Vec<Trace>> {
-        let Some((home, length)) = &self.made_up else {
+        let Some((home, length, p)) = &self.made_up else {
             return Ok(Vec::new());
         };
         (0..count)
             .map(|number| {
                 let seed = chance(common.seed, "another home", number).next_u64();
-                lived(home, *length, None, seed)
+                lived(home, *length, *p, seed)
             })
             .collect()
     }
@@ -83,11 +83,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         }
     };
     let length = args.home.duration.unwrap_or(A_DAY);
-    let mut home = home;
-    for one in &mut home.devices {
-        one.activity = args.home.p.unwrap_or(one.activity);
-    }
-    let trace = lived(&home, length, None, common.seed)?;
+    let trace = lived(&home, length, args.home.p, common.seed)?;
     // What a synthetic home is, every report says; which one, this.
     caveats.push(home.name.clone());
     Ok(Ground {
@@ -97,7 +93,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         addresses: Vec::new(),
         read,
         caveats,
-        made_up: Some((home, length)),
+        made_up: Some((home, length, args.home.p)),
     })
 }
 
@@ -126,6 +122,8 @@ fn lived(
     let mut home = home.clone();
     for one in &mut home.devices {
         one.activity = p.unwrap_or(one.activity);
+        // Who is used with a chance every second has no habits.
+        one.habit = one.habit.filter(|_| p.is_none());
     }
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let trace = generate(&home, length.as_secs(), &mut chance);
@@ -175,6 +173,7 @@ pub fn learned(trace: &Trace) -> anyhow::Result<Vec<Resident>> {
             Ok(model) => devices.push(Resident {
                 model,
                 activity: usage_of(trace, index),
+                habit: None,
             }),
             Err(ModelError::NoActivities { .. } | ModelError::NoPackets { .. }) => {}
             Err(error) => return Err(usage(error.to_string())),

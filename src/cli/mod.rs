@@ -16,6 +16,7 @@ pub mod defended;
 pub mod demo;
 pub mod exit;
 pub mod fingerprint;
+pub mod habits;
 pub mod homes;
 pub mod infer;
 pub mod keygen;

@@ -11,6 +11,7 @@
 //! - p: per second, activities over seconds without one; on the grid, the share of periods touched by one (the paper,
 //!   section 6.1: "the fraction of time periods with traffic corresponding to user activities").
 
+use super::habits::{busiest_day, habits_of};
 use super::settings::{
     within, DefenseError, Durations, ExtensionRule, Rates, Settings, Shape, TimeModel,
     PACKETS_AT_MOST,
@@ -18,6 +19,7 @@ use super::settings::{
 use super::solve::{Grid, Promise, Renewal};
 use super::stream::{touched, Stream};
 use super::waits::Waits;
+use crate::habits::Habits;
 use crate::stp::cadence::{cells_per_period, Cadence};
 use crate::stp::durations::DurationLaw;
 use crate::stp::lane::CELL_HEADER_BYTES;
@@ -44,6 +46,10 @@ pub(super) struct Fit {
     pub(super) law: DurationLaw,
     /// Chance of an activity, a second or a period as the model has it.
     pub(super) p: Probability,
+    /// The habits that the decision function follows, where it follows any and they are known.
+    pub(super) habits: Option<Habits>,
+    /// Most periods that activities need on any day.
+    pub(super) busiest_day: u64,
     /// Nanoseconds between cells outside padding, where they go at a constant rate.
     pub(super) quiet_every: i64,
 }
@@ -103,6 +109,8 @@ pub(super) fn fit(settings: &Settings, trace: &Trace, stream: Stream) -> Result<
     let fit = Fit {
         quiet_every: quiet_every(trace, &stream, cell_bytes),
         p: chance_of_activity(settings.model, trace, &stream.spans, period),
+        habits: habits_of(settings, trace, &stream)?,
+        busiest_day: busiest_day(&stream.spans, trace.window.start, period),
         stream,
         period,
         cell_bytes,

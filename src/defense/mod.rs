@@ -5,6 +5,7 @@
 pub mod firewall;
 mod fit;
 pub mod framing;
+pub mod habits;
 pub mod ilp;
 pub mod none;
 mod service;

@@ -2,8 +2,10 @@
 //!
 //! Whatever passes a defense's `make` is sound: ranges are checked there, before anything is allocated.
 
+use crate::habits::HabitsFile;
 use crate::stp::shaper::{CELLS, PERIODS};
 use crate::units::{Probability, Rate};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::stp::decision::TimeModel;
@@ -36,6 +38,10 @@ pub struct Settings {
     pub padding: Padding,
     /// The decision function: a name of [`crate::stp::DECISIONS`].
     pub decision: String,
+    /// Whose habits a decision function follows that follows any.
+    pub habits: HabitsFrom,
+    /// Whether the day's number of padded periods is held.
+    pub daily_budget: Option<DailyBudget>,
     /// How time is cut into draws.
     pub model: TimeModel,
     /// What extends padding.
@@ -70,6 +76,8 @@ impl Default for Settings {
             cell_bytes: None,
             padding: Padding::Knee,
             decision: "bernoulli".into(),
+            habits: HabitsFrom::Trace,
+            daily_budget: None,
             model: TimeModel::PerSecond,
             rule: ExtensionRule::Phantom,
             durations: Durations::Empirical,
@@ -96,6 +104,31 @@ pub enum Padding {
     /// Where the curve of c / b bends most (the paper, section 6.1).
     #[default]
     Knee,
+}
+
+/// Whose habits a decision function follows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum HabitsFrom {
+    /// Those that are fitted to the activities of the trace that is defended.
+    #[default]
+    Trace,
+    /// Those of a file.
+    File(Arc<HabitsFile>),
+    /// Nobody's at first: all is padded, until so many activities were seen; then those, fitted anew each time their number has
+    /// doubled (the paper, section 6.4). At least one.
+    Learned {
+        /// How many.
+        after: u32,
+    },
+}
+
+/// How many periods are padded each day, of each stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DailyBudget {
+    /// As many as activities need on the busiest day of the trace, and as many more as q would add on an average day.
+    Auto,
+    /// So many, at least one.
+    Periods(u64),
 }
 
 /// Whether rates stay.
@@ -213,6 +246,16 @@ pub enum DefenseError {
         /// What there is.
         known: String,
     },
+    /// Habits that are not known.
+    #[error("there are no {what} of `{id}` among the habits given; they are of {known}: fit them to a trace of this home with --fit-habits and the same --scope and --decision")]
+    NoHabits {
+        /// `habits`, or `moods`, which the habits of a device may lack.
+        what: &'static str,
+        /// Whose.
+        id: String,
+        /// Whose there are.
+        known: String,
+    },
     /// Nothing to work out automatic parameters from.
     #[error("the trace has no activity to work out {what} from: add --labels, or give --period, --rate-up, --rate-down and --q")]
     NoActivity {
@@ -323,7 +366,32 @@ impl Settings {
                 known: known.join(", "),
             });
         }
-        Ok(())
+        self.check_habits()
+    }
+
+    /// Whether habits and the day's number go together with the rest.
+    fn check_habits(&self) -> Result<(), DefenseError> {
+        let follows = crate::stp::find(&self.decision).is_some_and(|row| row.habits);
+        if self.habits != HabitsFrom::Trace && !follows {
+            return Err(DefenseError::Together(
+                "habits are for a decision function that follows them: --decision hourly or hmm",
+            ));
+        }
+        let learned = matches!(self.habits, HabitsFrom::Learned { .. });
+        match self.daily_budget {
+            Some(_) if learned => Err(DefenseError::Together(
+                "a daily budget and habits that are yet to be learned: until they are, all is padded, and no number is held",
+            )),
+            Some(_) if self.rule == ExtensionRule::Paper => Err(DefenseError::Together(
+                "a daily budget under the paper's rule: it is held under --rule phantom",
+            )),
+            Some(DailyBudget::Periods(_)) if matches!(self.padding, Padding::DataCap(_)) => {
+                Err(DefenseError::Together(
+                    "a daily budget in periods and a data cap: with so many periods a day q has nothing to say; use --daily-budget auto",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -371,6 +439,43 @@ mod tests {
             (refused(|s| s.decision = "oracle".into()), "bernoulli"),
         ] {
             assert!(error.contains(range), "{error}");
+        }
+        for (settings, says) in [
+            (
+                Settings {
+                    habits: HabitsFrom::Learned { after: 9 },
+                    ..Settings::default()
+                },
+                "hourly or hmm",
+            ),
+            (
+                Settings {
+                    daily_budget: Some(DailyBudget::Auto),
+                    rule: ExtensionRule::Paper,
+                    ..Settings::default()
+                },
+                "--rule phantom",
+            ),
+            (
+                Settings {
+                    daily_budget: Some(DailyBudget::Periods(9)),
+                    padding: Padding::DataCap(1e9),
+                    ..Settings::default()
+                },
+                "--daily-budget auto",
+            ),
+            (
+                Settings {
+                    daily_budget: Some(DailyBudget::Auto),
+                    habits: HabitsFrom::Learned { after: 9 },
+                    decision: "hmm".into(),
+                    ..Settings::default()
+                },
+                "yet to be learned",
+            ),
+        ] {
+            let error = settings.check().unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
         }
         assert_eq!(Settings::default().check(), Ok(()));
     }

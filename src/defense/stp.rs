@@ -9,9 +9,10 @@
 //! a period if need be, unless something still waits.
 
 use super::fit::{fit, Fit};
+use super::habits::{decision, has_room, per_day, reserve};
 use super::service::serve;
 use super::settings::{
-    DefenseError, Padding, QuietTraffic, Rates, Scope, Settings, TimeModel, Trigger,
+    DefenseError, HabitsFrom, Padding, QuietTraffic, Rates, Scope, Settings, TimeModel, Trigger,
     ENTRIES_AT_MOST, PACKETS_AT_MOST,
 };
 use super::solve::{q_for_cap, Expected, Promise, MONTH};
@@ -61,6 +62,9 @@ pub(super) struct Stp {
     pub(super) of_stream: Vec<Option<usize>>,
     /// Bytes of what is not padded at all.
     beside: f64,
+    /// When the trace begins that it was made for, and how many days it is long.
+    start: Timestamp,
+    days: f64,
 }
 
 /// Stochastic traffic padding as the settings say.
@@ -119,9 +123,16 @@ pub(super) fn made(settings: &Settings, trace: &Trace) -> Result<Stp, DefenseErr
             .collect(),
         of_stream,
         beside,
+        start: trace.window.start,
+        days: trace.seconds().max(1.0) / 86_400.0,
     };
     if let Padding::DataCap(cap) = settings.padding {
         stp.keep(cap, trace)?;
+    }
+    for one in &stp.padded {
+        if let Some(periods) = stp.per_day(one) {
+            has_room(periods, one.fit.period)?;
+        }
     }
     Ok(stp)
 }
@@ -294,7 +305,6 @@ impl Stp {
         chance: &mut ChaCha8Rng,
     ) -> Option<(Plan, ChaCha8Rng)> {
         let own = ChaCha8Rng::seed_from_u64(chance.gen());
-        let decision = crate::stp::find(&self.settings.decision)?;
         let rates = match self.settings.rates {
             Rates::Fixed => RatePolicy::Fixed,
             Rates::Lowering { every, .. } => RatePolicy::Lowering {
@@ -311,12 +321,21 @@ impl Stp {
             model: self.settings.model,
             rule: self.settings.rule,
             durations: one.fit.law.clone(),
-            decision: (decision.make)(Draws {
-                model: self.settings.model,
-                chance: one.q,
-                period: one.fit.period,
-                origin: start,
-            }),
+            decision: decision(
+                &self.settings,
+                one.fit.habits.as_ref(),
+                Draws {
+                    model: self.settings.model,
+                    chance: one.q,
+                    period: one.fit.period,
+                    origin: start,
+                },
+                self.per_day(one).map(|per_day| {
+                    let spans = &one.fit.stream.spans;
+                    let reserve = reserve(&self.settings, spans, self.start, one.fit.period);
+                    (per_day, reserve)
+                }),
+            )?,
             rates,
             origin: start,
             waiting_at_most: Bounds::NONE,
@@ -326,6 +345,18 @@ impl Stp {
             },
         };
         Some((plan, own))
+    }
+
+    /// How many periods a day are padded, where that number is held.
+    fn per_day(&self, one: &Padded) -> Option<u64> {
+        let Expected {
+            padded, genuine, ..
+        } = one.promise.expected(one.q);
+        per_day(
+            &self.settings,
+            one.fit.busiest_day,
+            (padded - genuine) / self.days,
+        )
     }
 
     fn replay<'a>(
@@ -545,6 +576,11 @@ impl Defense for Stp {
 
     fn is_random(&self) -> bool {
         let certain = |q: Probability| q == Probability::NEVER;
+        if self.settings.daily_budget.is_some()
+            || matches!(self.settings.habits, HabitsFrom::Learned { .. })
+        {
+            return true;
+        }
         !self.padded.iter().all(|one| certain(one.q))
     }
 
@@ -586,6 +622,27 @@ impl Defense for Stp {
             ("scope", json!(settings.scope)),
             ("trigger", json!(settings.trigger)),
         ]);
+        match &settings.habits {
+            HabitsFrom::Learned { after } => {
+                all.insert("habits_from", json!(format!("learned after {after}")));
+            }
+            habits if self.padded.iter().any(|one| one.fit.habits.is_some()) => {
+                let trace = *habits == HabitsFrom::Trace;
+                all.insert("habits_from", json!(if trace { "trace" } else { "file" }));
+            }
+            _ => {}
+        }
+        let states = |one: &Padded| {
+            let moods = one.fit.habits.as_ref()?.moods.as_ref()?;
+            Some(moods.model.states())
+        };
+        if self.padded.iter().any(|one| states(one).is_some()) {
+            all.insert("hidden_states", self.told(|one| json!(states(one))));
+        }
+        if settings.daily_budget.is_some() {
+            let periods = self.told(|one| json!(self.per_day(one)));
+            all.insert("daily_periods", periods);
+        }
         if settings.quiet != QuietTraffic::Packets {
             all.insert("quiet_traffic", json!(settings.quiet));
         }
@@ -600,6 +657,12 @@ impl Defense for Stp {
     }
 
     fn foretold(&self) -> Foretold {
+        let settings = &self.settings;
+        if settings.daily_budget.is_some() || matches!(settings.habits, HabitsFrom::Learned { .. })
+        {
+            // The theory is about draws with chance q, all the time.
+            return Foretold::default();
+        }
         let expected = self.padded.iter().map(|one| one.promise.expected(one.q));
         let beside = Expected {
             carried: self.beside,

@@ -5,6 +5,7 @@
 
 use super::device::{fitted, steady, DeviceModel};
 use super::home::HomeModel;
+use super::household::Habit;
 use crate::units::Probability;
 use std::time::Duration;
 
@@ -72,6 +73,19 @@ fn bulb() -> DeviceModel {
     let uses = [(400, 700, 600), (500, 800, 600)];
     let name = "Geeni Lightbulb";
     assumed("bulb", name, "a.gw.tuyaus.com", "light", &uses)
+}
+
+fn motion() -> DeviceModel {
+    let uses = [(300, 420, 300), (400, 480, 300)];
+    let name = "Motion Sensor";
+    assumed("motion", name, "motion.example.net", "motion", &uses)
+}
+
+/// A washing machine or a dryer: where it is in its programme.
+fn machine() -> DeviceModel {
+    let uses = [(1_800, 3_400, 2_100), (2_400, 3_900, 2_300)];
+    let name = "Washing Machine";
+    assumed("machine", name, "appliance.example.net", "programme", &uses)
 }
 
 /// Live video: some ten to twenty seconds at about 150 KB/s.
@@ -147,6 +161,70 @@ impl HomeModel {
         built
     }
 
+    /// People with habits and twelve devices: mornings and evenings, working days and weekends, washes of a fixed rhythm, days
+    /// away. Synthetic; see [`super::household`].
+    pub fn habits() -> Self {
+        let name = "A home of people with habits, twelve devices and days away (synthetic)";
+        let named = |mut model: DeviceModel, id: &str, name: &str| {
+            (model.id, model.name) = (id.to_owned(), name.to_owned());
+            model
+        };
+        let mut published = DeviceModel::published().into_iter();
+        let mut built = home("habits", name);
+        // The paper's three: a switch, a camera, a speaker, in the order they are published in.
+        let parts = [
+            ("tv", "WeMo Switch of the television", Habit::Television, 60),
+            (
+                "doorbell",
+                "Nest Security Camera at the door",
+                Habit::Doorbell,
+                30,
+            ),
+            ("speaker", "Amazon Echo", Habit::Speaker, 45),
+        ];
+        for ((id, name, habit, heartbeat), model) in parts.into_iter().zip(&mut published) {
+            built = built.with_habit(named(model, id, name).with_heartbeat(heartbeat, 66), habit);
+        }
+        built
+            .with_habit(lock().with_heartbeat(90, 72), Habit::Door)
+            .with_habit(
+                named(motion(), "hall", "Motion Sensor in the hall").with_heartbeat(120, 60),
+                Habit::Hall,
+            )
+            .with_habit(
+                named(bulb(), "kitchen-light", "Geeni Lightbulb in the kitchen")
+                    .with_heartbeat(60, 54),
+                Habit::Kitchen,
+            )
+            .with_habit(
+                named(
+                    bulb(),
+                    "living-room-light",
+                    "Geeni Lightbulb in the living room",
+                )
+                .with_heartbeat(60, 54),
+                Habit::LivingRoom,
+            )
+            .with_habit(
+                named(plug(), "coffee", "TP-Link Smart Plug of the coffee maker")
+                    .with_heartbeat(60, 60),
+                Habit::Coffee,
+            )
+            .with_habit(
+                named(plug(), "kettle", "TP-Link Smart Plug of the kettle").with_heartbeat(60, 60),
+                Habit::Kettle,
+            )
+            .with_habit(
+                named(machine(), "washer", "Washing Machine").with_heartbeat(120, 80),
+                Habit::Washer,
+            )
+            .with_habit(
+                named(machine(), "dryer", "Dryer").with_heartbeat(120, 80),
+                Habit::Dryer,
+            )
+            .with_habit(sleep_monitor().with_heartbeat(120, 90), Habit::Bed)
+    }
+
     /// All that come with the program.
     pub fn all() -> Vec<Self> {
         vec![
@@ -154,6 +232,7 @@ impl HomeModel {
             Self::single_device(),
             Self::sparse_activity(),
             Self::dominating_device(),
+            Self::habits(),
         ]
     }
 }

@@ -1,8 +1,9 @@
 //! From a home that is made up to a trace of it: activities begin by chance and are replayed packet by packet.
 
 use super::arrivals::Geometric;
-use super::device::{DeviceModel, RecordedPacket};
+use super::device::{DeviceModel, Recorded, RecordedPacket};
 use super::home::{HomeModel, Resident};
+use super::household::{begins, Day};
 use crate::flow::key::Endpoint;
 use crate::packet::dissect::Protocol;
 use crate::trace::{Activity, Device, Flow, Packet, Source, Trace, PACKETS_AT_MOST};
@@ -26,7 +27,8 @@ const EVERY_AT_LEAST: Duration = Duration::from_millis(1);
 /// In each second in which a device is not used, a use begins with its chance p; which one is replayed is drawn evenly, and no
 /// other of that device begins before the first whole second after its last byte, so that no two share an instant. A use that begins within the window is replayed
 /// to its end, and the window grows to hold it. Each device has chance of its own, so that one added at the end of the list
-/// changes no other. A trace that would have more than [`GENERATED_AT_MOST`] packets ends earlier: see its window.
+/// changes no other. Devices that have a part in people's lives are used as those are lived, day by day, at any instant of a
+/// second; one that is still busy is used once it is free. A trace that would have more than [`GENERATED_AT_MOST`] packets ends earlier: see its window.
 ///
 /// Without devices, or in too short a time, the trace has no packets.
 pub fn generate(home: &HomeModel, seconds: u64, chance: &mut ChaCha8Rng) -> Trace {
@@ -40,7 +42,14 @@ pub fn generate(home: &HomeModel, seconds: u64, chance: &mut ChaCha8Rng) -> Trac
         activities: Vec::new(),
         source: Source::Generated,
     };
+    let mut days: Option<Vec<Day>> = None;
     for (index, resident) in home.devices.iter().enumerate() {
+        if resident.habit.is_some() && days.is_none() {
+            let mut lives = ChaCha8Rng::seed_from_u64(chance.next_u64());
+            let count = seconds.min(SECONDS_AT_MOST).div_ceil(86_400);
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            days = Some(Day::days(BEGIN, count, &mut lives));
+        }
         let mut own = ChaCha8Rng::seed_from_u64(chance.next_u64());
         let mut life = Life {
             place: index,
@@ -49,7 +58,13 @@ pub fn generate(home: &HomeModel, seconds: u64, chance: &mut ChaCha8Rng) -> Trac
             trace: &mut trace,
         };
         life.heartbeats(&resident.model, &mut own);
-        life.activities(resident, &mut own);
+        match (resident.habit, &days) {
+            (Some(habit), Some(days)) => {
+                let begins = begins(habit, days, BEGIN, &mut own);
+                life.habits(&resident.model, &begins, &mut own);
+            }
+            _ => life.activities(resident, &mut own),
+        }
         end = life.end;
         trace.devices.push(Device {
             id: resident.model.id.clone(),
@@ -130,6 +145,36 @@ impl Life<'_> {
         }
     }
 
+    /// Uses as people's lives have them.
+    fn habits(&mut self, model: &DeviceModel, begins: &[Timestamp], chance: &mut ChaCha8Rng) {
+        let mut free = BEGIN;
+        for begin in begins {
+            let begin = free.max(*begin);
+            let Some(use_) = model
+                .activities
+                .get(chance.gen_range(0..model.activities.len().max(1)))
+            else {
+                return;
+            };
+            if begin >= self.end || !self.send(begin, &use_.packets) {
+                return;
+            }
+            self.used(begin, use_);
+            free = begin + use_.duration + Duration::from_secs(1);
+        }
+    }
+
+    /// Notes a use.
+    fn used(&mut self, begin: Timestamp, use_: &Recorded) {
+        let span = Span::new(begin, begin + use_.duration);
+        self.trace.activities.push(Activity {
+            device: self.place,
+            span,
+            traffic: span,
+            label: use_.label.clone(),
+        });
+    }
+
     fn activities(&mut self, resident: &Resident, chance: &mut ChaCha8Rng) {
         let arrivals = Geometric::new(resident.activity);
         let recorded = &resident.model.activities;
@@ -143,13 +188,7 @@ impl Life<'_> {
             if begin >= self.end || !self.send(begin, &use_.packets) {
                 return;
             }
-            let span = Span::new(begin, begin + use_.duration);
-            self.trace.activities.push(Activity {
-                device: self.place,
-                span,
-                traffic: span,
-                label: use_.label.clone(),
-            });
+            self.used(begin, use_);
             idle = second
                 .saturating_add(use_.duration.as_secs())
                 .saturating_add(1);
@@ -218,7 +257,9 @@ mod tests {
     #[test]
     fn activities_are_replayed_whole_and_never_at_once() {
         for home in HomeModel::all() {
-            let trace = generate(&home, 40_000, &mut chance(5));
+            // People with habits do not wash every day.
+            let seconds = if home.id == "habits" { 400_000 } else { 40_000 };
+            let trace = generate(&home, seconds, &mut chance(5));
             for (index, resident) in home.devices.iter().enumerate() {
                 let mut free = BEGIN;
                 for activity in trace.activities_of(index) {

@@ -1,6 +1,7 @@
 //! A home that is made up: who lives in it, and how often each is used.
 
 use super::device::DeviceModel;
+use super::household::Habit;
 use crate::units::Probability;
 
 /// The private network of every home that is made up, as `--home` takes it.
@@ -13,6 +14,8 @@ pub struct Resident {
     pub model: DeviceModel,
     /// p: the chance of an activity in each second without one.
     pub activity: Probability,
+    /// What part it has in the lives of people with habits; `None` where it is used by chance alone, as above.
+    pub habit: Option<Habit>,
 }
 
 /// A home.
@@ -34,7 +37,22 @@ impl HomeModel {
     /// The home with one more device.
     #[must_use]
     pub fn with(mut self, model: DeviceModel, activity: Probability) -> Self {
-        self.devices.push(Resident { model, activity });
+        self.devices.push(Resident {
+            model,
+            activity,
+            habit: None,
+        });
+        self
+    }
+
+    /// The home with one more device, used as people with habits do; those of a home have them in common.
+    #[must_use]
+    pub fn with_habit(mut self, model: DeviceModel, habit: Habit) -> Self {
+        self.devices.push(Resident {
+            model,
+            activity: Probability::NEVER,
+            habit: Some(habit),
+        });
         self
     }
 }

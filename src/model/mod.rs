@@ -9,6 +9,7 @@ pub mod device;
 pub mod file;
 pub mod generate;
 pub mod home;
+pub mod household;
 pub mod published;
 pub mod recorded;
 
@@ -17,4 +18,5 @@ pub use device::{Background, DeviceModel, Recorded, RecordedPacket};
 pub use file::ModelFileError;
 pub use generate::generate;
 pub use home::{HomeModel, Resident};
+pub use household::Habit;
 pub use recorded::ModelError;

@@ -7,6 +7,7 @@
 //! cover. Only a yes at the very first toss means at once: padding goes on without a gap.
 
 use super::decision::{Decision, Draws, TimeModel};
+use crate::habits::Habits;
 use crate::units::{nanos, Probability, Timestamp, NANOS};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -14,13 +15,13 @@ use rand_chacha::ChaCha8Rng;
 /// The coin.
 struct Bernoulli(Draws);
 
-/// A coin that falls as told.
-pub fn make(draws: Draws) -> Box<dyn Decision> {
+/// A coin that falls as told, whatever the habits.
+pub fn make(draws: Draws, _: Option<&Habits>) -> Box<dyn Decision> {
     Box::new(Bernoulli(draws))
 }
 
 /// How many tosses say no before one says yes; `None` where none ever does, as far as an `i64` counts.
-fn failures(yes: Probability, chance: &mut ChaCha8Rng) -> Option<i64> {
+pub(super) fn failures(yes: Probability, chance: &mut ChaCha8Rng) -> Option<i64> {
     if yes == Probability::ALWAYS {
         return Some(0);
     }
@@ -77,12 +78,13 @@ mod tests {
     use std::time::Duration;
 
     fn begins(model: TimeModel, q: f64, draws: usize) -> Vec<i64> {
-        let mut coin = make(Draws {
+        let told = Draws {
             model,
             chance: Probability::new(q).unwrap(),
             period: Duration::from_secs(15),
             origin: Timestamp::new(7, 0),
-        });
+        };
+        let mut coin = make(told, None);
         let mut chance = ChaCha8Rng::seed_from_u64(1);
         let from = Timestamp::new(30, 1);
         let all = (0..draws).filter_map(|_| coin.next(from, &mut chance));

@@ -1,6 +1,7 @@
 //! What a decision function is: it says when padding begins where nobody does anything (the paper, section 6.1: "a binary
 //! decision function" that "can be arbitrarily complicated in practice").
 
+use crate::habits::Habits;
 use crate::units::{Probability, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub struct Draws {
     pub origin: Timestamp,
 }
 
+/// Makes a decision function that follows these habits, if it follows any.
+pub type Make = fn(Draws, Option<&Habits>) -> Box<dyn Decision>;
+
 /// Says when the next padding without an activity begins.
 ///
 /// It may remember what it said before; a model that is trained, and one with moods, fit as well as a coin.
@@ -38,4 +42,18 @@ pub trait Decision: Send {
     /// It is asked again only for instants at or after its last answer, but that answer may have come to nothing: an activity
     /// may have begun padding before.
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp>;
+
+    /// An activity has begun.
+    fn heard(&mut self, _at: Timestamp) {}
+
+    /// A period of padding begins, whatever began it. Says whether to be asked anew for the next begin: what it said last
+    /// holds no longer.
+    fn padded(&mut self, _at: Timestamp) -> bool {
+        false
+    }
+
+    /// How many more periods there may be on that day with nothing but cover; `None` without a bound.
+    fn left(&self, _at: Timestamp) -> Option<u64> {
+        None
+    }
 }

@@ -250,6 +250,9 @@ impl Shaper {
         chance: &mut ChaCha8Rng,
     ) -> Admission {
         if let Some(until) = activity {
+            if now > self.real {
+                self.plan.decision.heard(now);
+            }
             self.real = self.real.max(until).max(now);
             if let Some([up, down]) = &mut self.lowered {
                 match direction {
@@ -398,7 +401,7 @@ impl Shaper {
             } else if self.end == Some(event) {
                 self.boundary(event, chance);
             } else {
-                self.begin(event);
+                self.begin(event, chance);
             }
         }
     }
@@ -406,6 +409,15 @@ impl Shaper {
     /// Chance begins padding, or a phantom activity within padding.
     fn decide(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
         let (period, rule) = (self.plan.period, self.plan.rule);
+        if self.plan.decision.left(at) == Some(0) {
+            // The day's number was used up since this was said.
+            self.decided = self
+                .plan
+                .decision
+                .next(at, chance)
+                .filter(|&next| next > at);
+            return;
+        }
         let duration = self.plan.durations.draw(period, chance);
         let until = match (rule, self.plan.model) {
             (ExtensionRule::Paper, _) => whole_periods(at, duration, period),
@@ -430,14 +442,14 @@ impl Shaper {
             .filter(|&again| again > at)
             .and_then(|from| self.plan.decision.next(from, chance));
         if self.end.is_none() {
-            self.begin(at);
+            self.begin(at, chance);
         }
     }
 
     /// An activity begins padding: at once, or on the grid.
     fn start(&mut self, now: Timestamp, chance: &mut ChaCha8Rng) {
         match self.plan.model {
-            TimeModel::PerSecond => self.begin(now),
+            TimeModel::PerSecond => self.begin(now, chance),
             TimeModel::Grid => {
                 let length = nanos(self.plan.period);
                 self.hold = super::bernoulli::on_grid(now, self.plan.origin, length);
@@ -447,7 +459,7 @@ impl Shaper {
     }
 
     /// Padding begins.
-    fn begin(&mut self, at: Timestamp) {
+    fn begin(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
         self.hold = None;
         if (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper) {
             self.decided = None;
@@ -458,14 +470,22 @@ impl Shaper {
         }
         self.stretches = self.stretches.saturating_add(1);
         self.periods = 0;
-        self.pad(at);
+        self.pad(at, chance);
     }
 
     /// Pads for a period.
-    fn pad(&mut self, at: Timestamp) {
+    fn pad(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) {
         self.end = Some(at + self.plan.period).filter(|&end| end > at);
         self.begun.push_back(at);
         self.periods = self.periods.saturating_add(1);
+        if self.plan.decision.padded(at) {
+            let draw = match self.plan.model {
+                TimeModel::PerSecond => at + Duration::from_secs(1),
+                TimeModel::Grid => at + self.plan.period,
+            };
+            let next = self.plan.decision.next(draw, chance);
+            self.decided = next.filter(|&next| next > at);
+        }
     }
 
     /// A period of padding is over: there is another without a gap, or there is not.
@@ -474,6 +494,10 @@ impl Shaper {
         let waits = self.lanes.iter().any(|lane| lane.pressing(all) > 0);
         // It is said anew in every period: an end that fell silent does not pad for ever.
         let far_waits = std::mem::take(&mut self.far_waits);
+        if self.plan.decision.left(at) == Some(0) {
+            // Cover goes on no longer than its number lasts.
+            self.phantom = self.phantom.min(Timestamp(at.0.saturating_sub(1)));
+        }
         let runs = self.real >= at || self.phantom >= at || waits || far_waits;
         if !runs
             && (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper)
@@ -490,7 +514,7 @@ impl Shaper {
             for lane in &mut self.lanes {
                 lane.go_on(at);
             }
-            self.pad(at);
+            self.pad(at, chance);
         } else {
             self.end = None;
             for lane in &mut self.lanes {

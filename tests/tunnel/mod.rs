@@ -78,7 +78,7 @@ pub fn plan(setup: &Setup, origin: Timestamp) -> Plan {
         model: TimeModel::PerSecond,
         rule: ExtensionRule::Phantom,
         durations: DurationLaw::Empirical([3, 8, 14].map(Duration::from_secs).to_vec()),
-        decision: (stp_audit::stp::find("bernoulli").unwrap().make)(draws),
+        decision: (stp_audit::stp::find("bernoulli").unwrap().make)(draws, None),
         rates: RatePolicy::Fixed,
         origin,
         waiting_at_most: setup.bounds,

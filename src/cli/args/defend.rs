@@ -87,8 +87,8 @@ pub struct RunArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Made-up home")]
 pub struct HomeArgs {
-    /// Which made-up home: built-in, or one of those in which a VPN fails: single-device, sparse-activity,
-    /// dominating-device (section 5.2 of the paper)
+    /// Which made-up home: built-in; one of those in which a VPN fails: single-device, sparse-activity, dominating-device
+    /// (section 5.2 of the paper); habits (mornings and evenings, washes, days away)
     #[arg(long, value_name = "NAME", default_value = "built-in", conflicts_with_all = ["inputs", "model_from"], value_parser = example)]
     pub example: String,
     /// Learn the devices of a made-up home from a capture (repeat); --labels tells when they were used

@@ -2,17 +2,18 @@
 
 use super::gateway::quiet;
 use super::values::{
-    between, data_cap, defense, lowering, one_of, period, share_above_zero, tunnel_rate,
-    DefenseChoice,
+    between, daily_budget, data_cap, defense, lowering, one_of, period, share_above_zero,
+    tunnel_rate, DefenseChoice,
 };
 use crate::defense::settings::{
-    Durations, ExtensionRule, Padding, QuietTraffic, Rates, Scope, Settings, Shape, TimeModel,
-    Trigger, Tunnel,
+    DailyBudget, Durations, ExtensionRule, HabitsFrom, Padding, QuietTraffic, Rates, Scope,
+    Settings, Shape, TimeModel, Trigger, Tunnel,
 };
 use crate::defense::DEFENSES;
 use crate::stp::DECISIONS;
 use crate::units::{Probability, Rate};
-use clap::Args;
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which defenses, and how they are set
@@ -57,13 +58,29 @@ pub struct DefenseArgs {
     /// The decision function.
     #[arg(help = decisions_help(), long, default_value = "bernoulli", value_name = "NAME", value_parser = decision)]
     pub decision: String,
+    /// Habits that --decision hourly or hmm follows, as --fit-habits writes them [default: fitted to the activities of the
+    /// trace that is defended]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "learn_habits")]
+    pub habits: Option<PathBuf>,
+    /// Know no habits at first: pad all the time until N activities of a device were seen, then follow them, and learn anew
+    /// each time their number has doubled
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub learn_habits: Option<u32>,
+    /// Fit habits to the activities of the trace, and keep them in this file; it tells when somebody is at home
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub fit_habits: Option<PathBuf>,
+    /// Pad so many periods every day, of each device, or of the home with --scope home: a number, or auto (what the busiest day
+    /// needs, and the mean cover); activities beyond it are padded all the same
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = daily_budget)]
+    pub daily_budget: Option<DailyBudget>,
     /// How time is cut into draws: second (section 6.2 of the paper) or grid (section 6.1)
     #[arg(long, default_value = "second", value_name = "HOW", value_parser = model)]
     pub model: TimeModel,
     /// What extends padding: phantom (activities and phantoms alike) or paper (whose long runs tell on it)
     #[arg(long, default_value = "phantom", value_name = "RULE", value_parser = rule)]
     pub rule: ExtensionRule,
-    /// How long padding without an activity lasts: empirical, lognormal or fixed
+    /// How long padding without an activity lasts: empirical (as one of the activities), fitted (a log-normal law fitted to
+    /// them; also lognormal) or fixed (T)
     #[arg(long, default_value = "empirical", value_name = "LAW", value_parser = durations)]
     pub durations: Durations,
     /// How padded traffic is shaped: constant, or replay (the largest activity, scaled)
@@ -91,7 +108,7 @@ pub struct DefenseArgs {
 }
 
 impl DefenseArgs {
-    /// The settings of all defenses.
+    /// The settings of all defenses, but for the file of habits, which is to be read.
     pub fn settings(&self) -> Settings {
         let padding = match (self.q, self.target_confidence, self.data_cap) {
             (Some(q), _, _) => Padding::Q(q),
@@ -114,6 +131,11 @@ impl DefenseArgs {
             cell_bytes: self.cell,
             padding,
             decision: self.decision.clone(),
+            habits: match self.learn_habits {
+                Some(after) => HabitsFrom::Learned { after },
+                None => HabitsFrom::Trace,
+            },
+            daily_budget: self.daily_budget,
             model: self.model,
             rule: self.rule,
             durations: self.durations,
@@ -139,8 +161,14 @@ fn modes_help() -> String {
 }
 
 fn decisions_help() -> String {
-    let names: Vec<&str> = DECISIONS.iter().map(|row| row.name).collect();
-    format!("The decision function: {}", names.join(", "))
+    let all = DECISIONS.iter();
+    let all: Vec<String> = all
+        .map(|row| format!("{} ({})", row.name, row.about))
+        .collect();
+    format!(
+        "When padding begins without an activity: {}",
+        all.join(", ")
+    )
 }
 
 fn decision(text: &str) -> Result<String, String> {
@@ -171,6 +199,7 @@ fn rule(text: &str) -> Result<ExtensionRule, String> {
 fn durations(text: &str) -> Result<Durations, String> {
     let all = [
         ("empirical", Durations::Empirical),
+        ("fitted", Durations::LogNormal),
         ("lognormal", Durations::LogNormal),
         ("fixed", Durations::Fixed),
     ];

@@ -1,6 +1,7 @@
 //! How single values are read from what was typed; each refusal says what is allowed.
 
 use crate::cli::nearest::nearest;
+use crate::defense::settings::DailyBudget;
 use crate::flow::home::Vantage;
 use crate::flow::observer::BinsFrom;
 use crate::model::DeviceModel;
@@ -225,6 +226,20 @@ pub(super) fn data_cap(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Periods a day, or auto.
+pub(super) fn daily_budget(text: &str) -> Result<DailyBudget, String> {
+    if text.trim().eq_ignore_ascii_case("auto") {
+        return Ok(DailyBudget::Auto);
+    }
+    let periods = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|n| (1..=10_000_000u64).contains(n));
+    let periods = periods.map(DailyBudget::Periods);
+    periods.ok_or_else(|| "write auto, or periods a day, 1 to 10000000".into())
+}
+
 /// A row of the list of defenses, or all.
 #[derive(Clone, Copy)]
 pub enum DefenseChoice {
@@ -358,6 +373,15 @@ mod tests {
             "", "0", "-1GB", "nan", "inf", "1e30", "GB/month", "10GB/day",
         ] {
             assert!(data_cap(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn daily_budgets_are_read() {
+        assert_eq!(daily_budget("Auto"), Ok(DailyBudget::Auto));
+        assert_eq!(daily_budget("120"), Ok(DailyBudget::Periods(120)));
+        for text in ["", "0", "-3", "1.5", "10000001"] {
+            assert!(daily_budget(text).is_err(), "{text}");
         }
     }
 

@@ -19,7 +19,7 @@ fn plan(model: TimeModel, rule: ExtensionRule, q: f64) -> Plan {
         model,
         rule,
         durations: DurationLaw::Empirical([3, 4, 25].map(Duration::from_secs).to_vec()),
-        decision: super::super::bernoulli::make(draws),
+        decision: super::super::bernoulli::make(draws, None),
         rates: RatePolicy::Fixed,
         origin: Timestamp(0),
         waiting_at_most: Bounds {

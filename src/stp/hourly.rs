@@ -1,0 +1,151 @@
+//! A coin that follows the hours of the day: padding is likeliest when people are up.
+//!
+//! The paper, section 6.4: "The decision function can use a temporal or causal model instead of a Bernoulli distribution".
+//! Each toss has the chance of its hour; on average over the day that is q, so that as much is padded as by one coin for all
+//! hours. Where q is so high that a busy hour's chance would exceed 1 it is 1, and the other hours make up for it.
+
+use super::bernoulli::{failures, on_grid};
+use super::decision::{Decision, Draws, TimeModel};
+use crate::habits::hourly::{hour_end, hour_of, HOURS};
+use crate::habits::{Habits, Hourly};
+use crate::units::{nanos, Probability, Timestamp, NANOS};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// Hours that are passed through in search of a yes, at most: a hundred years.
+const HOURS_AT_MOST: u32 = 876_600;
+
+/// A coin for each hour.
+struct ByHour {
+    draws: Draws,
+    chances: [f64; HOURS],
+}
+
+/// A coin that follows these habits; the same for all hours where there are none.
+pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
+    let hourly = habits.map_or(&Hourly::EVEN, |habits| &habits.hourly);
+    Box::new(ByHour {
+        chances: hourly.chances(draws.chance.get()),
+        draws,
+    })
+}
+
+impl Decision for ByHour {
+    fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
+        let Draws {
+            model,
+            period,
+            origin,
+            ..
+        } = self.draws;
+        let (first, every) = match model {
+            TimeModel::PerSecond => (from, NANOS),
+            TimeModel::Grid => {
+                let period = nanos(period).max(1);
+                (on_grid(from, origin, period)?, period)
+            }
+        };
+        let mut skipped = 0i64;
+        for _ in 0..HOURS_AT_MOST {
+            let at = Timestamp(first.0.checked_add(skipped.checked_mul(every)?)?);
+            let left = hour_end(at)?.0.checked_sub(at.0)?;
+            // At least the one right now.
+            let tosses = (left - 1) / every + 1;
+            let yes = self.chances.get(hour_of(at)).copied().unwrap_or(0.0);
+            let Some(no) = failures(Probability::clamped(yes), chance).filter(|no| *no < tosses)
+            else {
+                skipped = skipped.checked_add(tosses)?;
+                continue;
+            };
+            skipped = skipped.checked_add(no)?;
+            let wait = match (model, skipped) {
+                (TimeModel::Grid, skipped) => skipped.checked_mul(every)?,
+                // As one coin has it: at once, or anywhere within its second.
+                (TimeModel::PerSecond, 0) => 0,
+                (TimeModel::PerSecond, skipped) => {
+                    let within = (chance.gen::<f64>() * NANOS as f64) as i64;
+                    (skipped - 1).checked_mul(NANOS)?.checked_add(within)?
+                }
+            };
+            return first.0.checked_add(wait).map(Timestamp);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use std::time::Duration;
+
+    fn habits() -> Habits {
+        let mut weights = [0.2; HOURS];
+        (weights[7], weights[19]) = (7.8, 11.8);
+        Habits {
+            activities: 1,
+            seconds: 1.0,
+            hourly: Hourly::new(weights).unwrap(),
+            moods: None,
+        }
+    }
+
+    /// Begins of a hundred days, and how many of them were in each hour.
+    fn counts(model: TimeModel, q: f64, habits: Option<&Habits>) -> (f64, [f64; HOURS]) {
+        let draws = Draws {
+            model,
+            chance: Probability::new(q).unwrap(),
+            period: Duration::from_secs(15),
+            origin: Timestamp::new(7, 0),
+        };
+        let mut coin = make(draws, habits);
+        let mut chance = ChaCha8Rng::seed_from_u64(1);
+        let (mut from, end) = (Timestamp::new(7, 0), Timestamp::new(100 * 86_400, 0));
+        let mut counts = [0.0; HOURS];
+        while let Some(next) = coin.next(from, &mut chance).filter(|&next| next < end) {
+            assert!(next >= from);
+            counts[hour_of(next)] += 1.0;
+            let step = if model == TimeModel::Grid { 15 } else { 1 };
+            from = next + Duration::from_secs(step);
+        }
+        (counts.iter().sum(), counts)
+    }
+
+    #[test]
+    fn as_much_as_one_coin_at_other_hours() {
+        let habits = habits();
+        for (model, tosses) in [(TimeModel::PerSecond, 86_400.0), (TimeModel::Grid, 5_760.0)] {
+            let q = 40.0 / tosses;
+            let (all, by_hour) = counts(model, q, Some(&habits));
+            // 4,000 begins in a hundred days; within four standard deviations.
+            assert!((all - 4_000.0).abs() < 4.0 * 4_000f64.sqrt(), "{all}");
+            for (hour, weight) in [(7, 7.8), (19, 11.8), (3, 0.2)] {
+                let expected = 4_000.0 / 24.0 * weight;
+                let off = (by_hour[hour] - expected).abs();
+                assert!(off < 4.0 * f64::sqrt(expected), "{hour}: {by_hour:?}");
+            }
+            let (all, by_hour) = counts(model, q, None);
+            assert!((all - 4_000.0).abs() < 4.0 * 4_000f64.sqrt(), "{all}");
+            assert!(by_hour.iter().all(|count| (110.0..230.0).contains(count)));
+        }
+    }
+
+    #[test]
+    fn always_is_at_once_and_never_is_never() {
+        let habits = habits();
+        let mut chance = ChaCha8Rng::seed_from_u64(1);
+        let mut ask = |q: f64, from: i64| {
+            let draws = Draws {
+                model: TimeModel::PerSecond,
+                chance: Probability::new(q).unwrap(),
+                period: Duration::from_secs(15),
+                origin: Timestamp(0),
+            };
+            make(draws, Some(&habits)).next(Timestamp(from), &mut chance)
+        };
+        assert_eq!(ask(1.0, 5), Some(Timestamp(5)));
+        assert_eq!(ask(0.0, 5), None);
+        assert_eq!(ask(1e-300, 5), None);
+        assert_eq!(ask(0.5, i64::MAX), None);
+    }
+}
