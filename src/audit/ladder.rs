@@ -5,9 +5,9 @@
 //! of all where it claims nothing. Those that learned are asked directly. Only the first trials are listened to: a few wires of
 //! many periods tell as much as fifty.
 
+use super::ground::Ground;
 use super::school::{Course, Marks, School, Teaching};
 use super::streams::stream;
-use super::trial::{Ground, Trial};
 use crate::adversary::features::{self, Question};
 use crate::adversary::hours;
 use crate::adversary::pupil::{Mind, Model};
@@ -321,11 +321,10 @@ pub fn rungs(
     ground: &Ground,
     school: &School,
     listener: &Listener,
-    trials: &[Trial],
+    heard: &[&Heard],
     seed: u64,
     name: &str,
 ) -> (Vec<Rung>, Vec<String>) {
-    let heard: Vec<&Heard> = trials.iter().filter_map(|t| t.heard.as_ref()).collect();
     let mut says = Vec::new();
     for course in &school.courses {
         if let Some(why) = &course.says {
@@ -363,10 +362,10 @@ pub fn rungs(
         let course = course.and_then(|place| Some((place, school.courses.get(place)?)));
         let mut rung = rung(name, adversary, &told, drawn_by);
         if let Some((place, course)) = course {
-            of_course(&mut rung, course, listener, &heard);
-            rung.kinds = kinds(place, school, &heard);
+            of_course(&mut rung, course, listener, heard);
+            rung.kinds = kinds(place, school, heard);
             if adversary == PRIORS {
-                rung.priors = adds(&heard, &told, &mut draws);
+                rung.priors = adds(heard, &told, &mut draws);
             }
         }
         rungs.push(rung);

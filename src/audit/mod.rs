@@ -4,6 +4,7 @@
 //! run side by side and are told apart by their streams of chance alone, so the result is the same for any number of threads.
 //! Kept are the counts of each trial, not what was seen in it.
 
+mod ground;
 mod ladder;
 mod outcome;
 pub mod saved;
@@ -17,13 +18,14 @@ use crate::threat::{Cost, Defense, Observation, ShapedTrace};
 use crate::trace::Trace;
 use crate::verdict::ladder::Rung;
 use crate::verdict::{Latency, Outcome};
-use ladder::{rungs, Listener};
+use ground::Ground;
+use ladder::{rungs, Heard, Listener};
 use outcome::{outcomes, About};
 use rayon::prelude::*;
 use school::{Models, School, Teaching};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use trial::{Ground, Trial};
+use trial::{judge, Trial};
 
 /// What to audit.
 pub struct Audit<'a> {
@@ -138,7 +140,7 @@ pub fn run_taught(
         let listener = listener.as_ref().filter(|_| number < ladder::TRIALS);
         let mut dealt = stream("shuffle");
         let away = away.as_ref();
-        let trial = ground.judge(&shaped, away, number, school, listener, &mut dealt);
+        let trial = judge(&ground, &shaped, away, number, school, listener, &mut dealt);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, of);
         Some((place, trial))
     };
@@ -166,7 +168,9 @@ pub fn run_taught(
     let each = audit.defenses.iter().zip(&trials).zip(&schools);
     for (((name, _), trials), (school, listener)) in each {
         if let Some(listener) = listener {
-            let (rungs, says) = rungs(&ground, school, listener, trials, audit.seed, name);
+            let heard = trials.iter().filter_map(|trial| trial.heard.as_ref());
+            let heard: Vec<&Heard> = heard.collect();
+            let (rungs, says) = rungs(&ground, school, listener, &heard, audit.seed, name);
             rungs_of_all.extend(rungs);
             caveats.extend(says);
         }
@@ -270,7 +274,7 @@ pub fn score_with(
     let ground = Ground::new(before, &of_activities, settings, tolerance);
     let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
     let nobody = School::nobody(before);
-    let trial = ground.judge(&shaped, None, 0, &nobody, None, &mut chance);
+    let trial = judge(&ground, &shaped, None, 0, &nobody, None, &mut chance);
     let about = About {
         defense: name,
         parameters: Default::default(),

@@ -1,7 +1,8 @@
 //! Trials put together into rows of the verdict.
 
+use super::ground::Ground;
 use super::streams::stream;
-use super::trial::{Ground, Judged, Trial};
+use super::trial::{Judged, Trial};
 use crate::adversary::Kind;
 use crate::score::shuffle::Shuffles;
 use crate::score::tally::Tally;

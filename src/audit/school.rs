@@ -5,8 +5,8 @@
 //! of less than two days each eighth of the window by the other seven, on wires shaped with other coins. Of a made-up home
 //! there are other homes of the same kind, lived with other seeds, and one model is taught on those.
 
+use super::ground::Ground;
 use super::streams::stream;
-use super::trial::Ground;
 use crate::adversary::features::{Question, NAMES};
 use crate::adversary::pupil::{Blocks, Folds, Model, Part, Pupil, Taught, Way};
 use crate::adversary::{PupilRow, Schooling};
@@ -200,7 +200,7 @@ impl School {
                 samples: BTreeMap::new(),
             });
         }
-        if teaching.known.is_none() {
+        if teaching.known.is_none() && !school.courses.is_empty() {
             school.hear(ground, teaching, seed, name, defense);
         }
         let folds = school.folds.clone();

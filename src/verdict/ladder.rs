@@ -3,7 +3,7 @@
 //! Confidence in a row of the verdict is of what an adversary chose to claim. Here all are asked about the same periods, and
 //! whether their beliefs rank the genuine ones first is told for any number of claims.
 
-use super::Interval;
+use crate::stats::Interval;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
