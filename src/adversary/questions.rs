@@ -217,7 +217,7 @@ pub(super) mod tests {
 
     /// A padded flow of the only device, cells of 100 bytes each second upwards, T 4 s: a run of two periods from 10 s and
     /// one from 30 s; a heartbeat of 60 bytes at 20 s. And a tunnel: two packets at 50 s and 51 s, one at 60 s.
-    pub(in super::super) fn seen() -> Observation {
+    pub(crate) fn seen() -> Observation {
         let cells = |at: i64, count: u32| Sighting {
             count,
             every: NANOS,
@@ -251,7 +251,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in super::super) fn knowledge() -> Arc<Knowledge> {
+    pub(crate) fn knowledge() -> Arc<Knowledge> {
         Arc::new(Knowledge {
             devices: vec![KnownDevice {
                 servers: [String::from("plug.example")].into(),
