@@ -145,7 +145,7 @@ impl Pupil for DeviceFromRates {
 
 #[cfg(test)]
 mod tests {
-    use super::super::questions::tests::{knowledge, seen};
+    use super::super::sample::{knowledge, seen};
     use super::*;
 
     #[test]

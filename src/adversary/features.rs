@@ -307,7 +307,7 @@ pub fn clock(at: Timestamp) -> [f64; 5] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::questions::tests::{knowledge, seen};
+    use super::super::sample::{knowledge, seen};
     use super::*;
     use std::time::Duration;
 

@@ -21,6 +21,9 @@ pub mod settings;
 pub mod threshold;
 pub mod wire;
 
+#[cfg(test)]
+mod sample;
+
 pub use settings::Settings;
 
 use crate::learning::forest::Growth;

@@ -75,7 +75,7 @@ pub fn words<'s>(packets: impl Iterator<Item = &'s Sighting>, span: Span) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::super::questions::tests::{knowledge, seen};
+    use super::super::sample::{knowledge, seen};
     use super::*;
     use std::time::Duration;
 
