@@ -46,13 +46,16 @@ fn row_both(table: &[f64], row: &[f64]) -> Vec<f64> {
     std::iter::once(odds(table, row)).chain(seen).collect()
 }
 
+/// A row of who knows the table, of a row of what is seen.
+type RowMaker = fn(&[f64], &[f64]) -> Vec<f64>;
+
 /// Learns what the hour tells, and what is seen besides.
 ///
 /// # Errors
 /// Examples that cannot be learned from.
 pub fn learn(examples: &Examples, table: Option<[f64; 24]>) -> Result<Priors, LearnError> {
     let table = table.map_or_else(|| by_hour(examples), |table| table.to_vec());
-    let of = |make: &dyn Fn(&[f64], &[f64]) -> Vec<f64>| Examples {
+    let of = |make: RowMaker| Examples {
         rows: examples
             .rows
             .iter()
@@ -63,7 +66,7 @@ pub fn learn(examples: &Examples, table: Option<[f64; 24]>) -> Result<Priors, Le
             .collect(),
         ..*examples
     };
-    let (alone, both) = (of(&row_alone), of(&row_both));
+    let (alone, both) = (of(row_alone), of(row_both));
     Ok(Priors {
         alone: Logistic::fit(&alone)?,
         both: Logistic::fit(&both)?,
