@@ -134,7 +134,7 @@ mod tests {
         let table = read_text(&text).unwrap();
         assert_eq!((table[0], table[19], table[23]), (0.0, 0.09, 0.03));
         let refused = |text: &str| read_text(text).unwrap_err().to_string();
-        assert!(refused(&text.replace("7, 0.07\n", "")).contains("no chance for hour 7"));
+        assert!(refused(&text.replace("\n7, 0.07\n", "\n")).contains("no chance for hour 7"));
         assert!(refused("0,0.1\n24,0.1\n").contains("line 2: 24 is no hour"));
         assert!(refused("0,1.1\n").contains("\"1.1\" is no probability"));
         assert!(refused("0,0.1\n0,0.1\n").contains("for the second time"));

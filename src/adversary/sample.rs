@@ -19,7 +19,8 @@ pub(crate) fn seen() -> Observation {
     let shaping = Shaping {
         period: Some(Duration::from_secs(4)),
         up: Rate::new(100.0).unwrap(),
-        down: Rate::new(0.0).unwrap(),
+        // Less than a cell in T.
+        down: Rate::new(1.0).unwrap(),
         cell_bytes: 100,
     };
     let flow = |far: &str, shaping| SeenFlow {

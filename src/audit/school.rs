@@ -29,6 +29,8 @@ const EACH: usize = 2_000;
 const NATURAL: usize = 2_000;
 /// What all lessons together last at least, as far as so many wires do.
 const LESSONS_LAST: Duration = Duration::from_secs(4 * 86_400);
+/// Activities that all lessons together hold at least, as far as so many wires do.
+const ACTIVITIES: f64 = 400.0;
 /// Wires of lessons at most.
 const LESSONS_AT_MOST: u32 = 4;
 /// Groups of one home: those of the next begin there.
@@ -69,10 +71,12 @@ impl Teaching<'_> {
     }
 }
 
-/// How many wires lessons of a trace take.
-pub fn lessons_of(length: Duration) -> u32 {
-    let needed = LESSONS_LAST.as_secs_f64() / length.as_secs_f64().max(1.0);
-    (needed.ceil() as u32).clamp(1, LESSONS_AT_MOST)
+/// How many wires lessons of a trace take: as many as make them long enough, and hold enough activities.
+pub fn lessons_of(trace: &Trace) -> u32 {
+    let longer = LESSONS_LAST.as_secs_f64() / trace.seconds().max(1.0);
+    let more = ACTIVITIES / trace.activities.len().max(1) as f64;
+    // As far as 32 bits hold.
+    (longer.max(more).ceil() as u32).clamp(1, LESSONS_AT_MOST)
 }
 
 /// Where an adversary stands that was taught.
@@ -243,7 +247,7 @@ impl School {
         defense: &dyn Defense,
     ) {
         let count = match teaching.others {
-            [] => lessons_of(ground.trace.window.duration()),
+            [] => lessons_of(ground.trace),
             others => u32::try_from(others.len()).unwrap_or(u32::MAX),
         };
         for number in 0..count {

@@ -66,7 +66,7 @@ impl Lessons {
         let known = known.map_err(|error| usage(error.to_string()))?;
         let others = match pupils.is_empty() || known.is_some() {
             true => Vec::new(),
-            false => ground.others(lessons_of(ground.trace.window.duration()), common)?,
+            false => ground.others(lessons_of(&ground.trace), common)?,
         };
         Ok(Self {
             pupils,
