@@ -7,7 +7,7 @@
 //! The rooms, from the ground up; each imports only from those before it:
 //! [`units`] the words; [`habits`] when people do what they do; [`capture`] frames from files, [`sandbox`] what a
 //! process keeps while it records, [`stp`] the shaper, [`stats`] and [`theory`]; [`packet`] what a frame
-//! says, [`gateway`] the shaper over real sockets; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
+//! says, [`gateway`] the shaper over real sockets, [`learning`] from examples; [`rate`] and [`flow`] who talked to whom, how much, when; [`device`] whose flows they are, [`activity`] when a device
 //! was used; [`trace`] what truly happened; [`threat`] who knows what, [`model`] homes that are made up; [`defense`],
 //! [`adversary`] and [`score`]; [`inference`], [`verdict`] and [`tradeoff`] the results; [`live`] inference while the traffic goes on; [`audit`] every defense against every
 //! adversary, [`sweep`] the trade-off curve; [`report`] the results in every format; [`cli`] the commands.
@@ -26,6 +26,7 @@ pub mod flow;
 pub mod gateway;
 pub mod habits;
 pub mod inference;
+pub mod learning;
 pub mod live;
 pub mod model;
 pub mod packet;

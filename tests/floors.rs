@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 15] = [
     &["units"],
     &["habits"],
     &["capture", "sandbox", "stp", "stats", "theory"],
-    &["packet", "gateway"],
+    &["packet", "gateway", "learning"],
     &["rate"],
     &["flow"],
     &["device", "activity"],

@@ -93,6 +93,7 @@ fn verdict(correct: u64) -> Verdict {
         exit_code: 0,
         not_run: Vec::new(),
         loopback: None,
+        ladder: Vec::new(),
         caveats: vec!["a caveat".into()],
     }
 }

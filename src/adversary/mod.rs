@@ -4,18 +4,31 @@
 //! An adversary is given what the wire shows and what it had learned of the devices beforehand, never the truth.
 
 pub mod count;
+pub mod device_from_rates;
 pub mod device_rate;
 pub mod every_padded_period;
+pub mod features;
+pub mod hours;
+pub mod learned;
+pub mod packet_pairs;
 pub mod padding;
+pub mod priors;
+pub mod pupil;
+pub mod questions;
 pub mod recover;
 pub mod run_length;
 pub mod settings;
 pub mod threshold;
 pub mod wire;
 
+#[cfg(test)]
+mod sample;
+
 pub use settings::Settings;
 
+use crate::learning::forest::Growth;
 use crate::threat::Knowledge;
+use pupil::Pupil;
 use std::sync::Arc;
 use wire::Watcher;
 
@@ -80,6 +93,83 @@ pub static ADVERSARIES: &[Row] = &[
         kind: Kind::Days,
     },
 ];
+
+/// What pupils may be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Schooling {
+    /// How large forests are.
+    pub growth: Growth,
+    /// What [`priors`] knows beforehand of each hour (UTC); learned where there is none.
+    pub priors: Option<[f64; 24]>,
+    /// Whether where within a second padding begins is looked at: see [`features::each`].
+    pub phases: bool,
+}
+
+/// An adversary that has to be taught, as it is listed.
+pub struct PupilRow {
+    /// The word for it on the command line and in reports.
+    pub name: &'static str,
+    /// What it does, in half a line.
+    pub about: &'static str,
+    /// Makes it, untaught.
+    pub make: fn(&Schooling) -> Arc<dyn Pupil>,
+}
+
+impl std::fmt::Debug for PupilRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Every adversary that has to be taught, in the order of the tables, where they come after the others. They take their time,
+/// and are run only where they are asked for.
+pub static PUPILS: &[PupilRow] = &[
+    PupilRow {
+        name: "learned",
+        about: "trained on defended traffic of other days or homes, claims what looks genuine",
+        make: |schooling| {
+            Arc::new(learned::Learned {
+                growth: schooling.growth,
+                phases: schooling.phases,
+            })
+        },
+    },
+    PupilRow {
+        name: "packet-pairs",
+        about: "trained on lengths of requests and replies, tells kinds of activities",
+        make: |_| Arc::new(packet_pairs::PacketPairs),
+    },
+    PupilRow {
+        name: "priors",
+        about: "knows at which hours devices are used, and combines that with what it sees",
+        make: |schooling| {
+            Arc::new(priors::ByPriors {
+                table: schooling.priors,
+                phases: schooling.phases,
+            })
+        },
+    },
+    PupilRow {
+        name: "device-from-rates",
+        about: "trained on rates of the whole home, tells which devices are in use",
+        make: |schooling| {
+            Arc::new(device_from_rates::DeviceFromRates {
+                // One for each device: small ones.
+                growth: Growth {
+                    trees: schooling.growth.trees.div_ceil(2),
+                    depth: schooling.growth.depth.min(6),
+                    ..schooling.growth
+                },
+            })
+        },
+    },
+];
+
+/// The adversary of that name that has to be taught.
+pub fn find_pupil(name: &str) -> Option<&'static PupilRow> {
+    let mut rows = PUPILS.iter();
+    rows.find(|row| row.name.eq_ignore_ascii_case(name.trim()))
+}
 
 /// The adversary of that name.
 pub fn find(name: &str) -> Option<&'static Row> {

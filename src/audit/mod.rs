@@ -4,7 +4,11 @@
 //! run side by side and are told apart by their streams of chance alone, so the result is the same for any number of threads.
 //! Kept are the counts of each trial, not what was seen in it.
 
+mod ground;
+mod ladder;
 mod outcome;
+pub mod saved;
+pub mod school;
 mod streams;
 mod trial;
 
@@ -12,12 +16,16 @@ use crate::adversary::recover::recover;
 use crate::adversary::{Row, Settings};
 use crate::threat::{Cost, Defense, Observation, ShapedTrace};
 use crate::trace::Trace;
+use crate::verdict::ladder::Rung;
 use crate::verdict::{Latency, Outcome};
+use ground::Ground;
+use ladder::{rungs, Heard, Listener};
 use outcome::{outcomes, About};
 use rayon::prelude::*;
+use school::{Models, School, Teaching};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use trial::{Ground, Trial};
+use trial::{judge, Trial};
 
 /// What to audit.
 pub struct Audit<'a> {
@@ -54,6 +62,12 @@ pub struct Audited {
     pub of: u64,
     /// Defenses by their names of which some trials were not run, in the order of the results.
     pub cut_short: Vec<String>,
+    /// What adversaries that were taught believe, beside the others: a rung for each defense and adversary.
+    pub ladder: Vec<Rung>,
+    /// What was learned, where that is to be kept.
+    pub models: Models,
+    /// Where teaching failed, or rests on little, in words.
+    pub caveats: Vec<String>,
 }
 
 /// Runs every defense, has every adversary guess, and counts: a row for each defense, adversary and device, those of all
@@ -65,6 +79,18 @@ pub fn run(audit: &Audit, progress: Progress) -> Vec<Outcome> {
 /// [`run`] with adversaries that are steered otherwise, which ends early once `stop` says so: trials that were begun are run to
 /// their end. A trial is the same whatever others are run.
 pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: Stop) -> Audited {
+    run_taught(audit, settings, &Teaching::none(), progress, stop)
+}
+
+/// [`run_until`] with adversaries that are taught before the trials: on wires of the same defenses with coins of their own. What
+/// the others are worth does not change by that.
+pub fn run_taught(
+    audit: &Audit,
+    settings: &Settings,
+    teaching: &Teaching,
+    progress: Progress,
+    stop: Stop,
+) -> Audited {
     let ground = Ground::new(audit.trace, audit.adversaries, settings, audit.tolerance);
     let tasks: Vec<(usize, u32)> = audit
         .defenses
@@ -80,6 +106,27 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
         })
         .collect();
     let (done, of) = (AtomicU64::new(0), tasks.len() as u64);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(audit.jobs.unwrap_or(0));
+    // No threads to be had: one after the other gives the same.
+    let pool = pool.build().ok();
+    let teach = |(name, defense): &(String, Box<dyn Defense>)| {
+        let school = School::teach(&ground, teaching, audit.seed, name, &**defense);
+        let wanted = !teaching.pupils.is_empty() || teaching.ladder;
+        let listener = wanted.then(|| Listener::new(&school, teaching, audit.seed, name));
+        (school, listener)
+    };
+    let teach_all = || -> Vec<(School, Option<Listener>)> {
+        audit
+            .defenses
+            .par_iter()
+            .with_max_len(1)
+            .map(teach)
+            .collect()
+    };
+    let schools = match &pool {
+        Some(pool) => pool.install(teach_all),
+        None => audit.defenses.iter().map(teach).collect(),
+    };
     let one = |&(place, number): &(usize, u32)| -> Option<(usize, Trial)> {
         if stop() {
             return None;
@@ -89,17 +136,19 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
         let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
         let away = ground.away(number);
         let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
-        let trial = ground.judge(&shaped, away.as_ref(), number, &mut stream("shuffle"));
+        let (school, listener) = schools.get(place)?;
+        let listener = listener.as_ref().filter(|_| number < ladder::TRIALS);
+        let mut dealt = stream("shuffle");
+        let away = away.as_ref();
+        let trial = judge(&ground, &shaped, away, number, school, listener, &mut dealt);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, of);
         Some((place, trial))
     };
     let all =
         || -> Vec<Option<(usize, Trial)>> { tasks.par_iter().with_max_len(1).map(one).collect() };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(audit.jobs.unwrap_or(0));
-    let judged = match pool.build() {
-        Ok(pool) => pool.install(all),
-        // No threads to be had: one after the other gives the same.
-        Err(_) => tasks.iter().map(one).collect(),
+    let judged = match &pool {
+        Some(pool) => pool.install(all),
+        None => tasks.iter().map(one).collect(),
     };
     let mut trials: Vec<Vec<Trial>> = Vec::new();
     trials.resize_with(audit.defenses.len(), Vec::new);
@@ -115,6 +164,20 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
             cut_short.push(name.clone());
         }
     }
+    let (mut rungs_of_all, mut models, mut caveats) = (Vec::new(), Models::new(), Vec::new());
+    let each = audit.defenses.iter().zip(&trials).zip(&schools);
+    for (((name, _), trials), (school, listener)) in each {
+        if let Some(listener) = listener {
+            let heard = trials.iter().filter_map(|trial| trial.heard.as_ref());
+            let heard: Vec<&Heard> = heard.collect();
+            let (rungs, says) = rungs(&ground, school, listener, &heard, audit.seed, name);
+            rungs_of_all.extend(rungs);
+            caveats.extend(says);
+        }
+        if teaching.keep {
+            models.insert(name.clone(), school.whole(audit.seed, name));
+        }
+    }
     let each = audit.defenses.iter().zip(&trials);
     let results = each.flat_map(|((name, defense), trials)| {
         let parameters = defense.parameters().into_iter();
@@ -125,6 +188,7 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
                 .collect(),
             foretold: defense.foretold(),
             seed: audit.seed,
+            taught: teaching.pupils.iter().map(|row| row.name).collect(),
         };
         outcomes(&about, &ground, trials)
     });
@@ -133,6 +197,9 @@ pub fn run_until(audit: &Audit, settings: &Settings, progress: Progress, stop: S
         done: done.load(Ordering::Relaxed),
         of,
         cut_short,
+        ladder: rungs_of_all,
+        models,
+        caveats,
     }
 }
 
@@ -206,12 +273,14 @@ pub fn score_with(
         .collect();
     let ground = Ground::new(before, &of_activities, settings, tolerance);
     let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
-    let trial = ground.judge(&shaped, None, 0, &mut chance);
+    let nobody = School::nobody(before);
+    let trial = judge(&ground, &shaped, None, 0, &nobody, None, &mut chance);
     let about = About {
         defense: name,
         parameters: Default::default(),
         foretold: Default::default(),
         seed,
+        taught: Vec::new(),
     };
     let known = outcomes(&about, &ground, &[trial]);
     known

@@ -1,7 +1,8 @@
 //! Trials put together into rows of the verdict.
 
+use super::ground::Ground;
 use super::streams::stream;
-use super::trial::{Ground, Judged, Trial};
+use super::trial::{Judged, Trial};
 use crate::adversary::Kind;
 use crate::score::shuffle::Shuffles;
 use crate::score::tally::Tally;
@@ -21,6 +22,8 @@ pub struct About<'a> {
     pub parameters: BTreeMap<String, Value>,
     pub foretold: Foretold,
     pub seed: u64,
+    /// Adversaries that were taught, in their order.
+    pub taught: Vec<&'static str>,
 }
 
 /// The rows of a defense: by adversary in their order, then all devices together, then each. The headline is among them.
@@ -57,7 +60,9 @@ pub fn outcomes(about: &About, ground: &Ground, trials: &[Trial]) -> Vec<Outcome
         broken: first.broken.clone(),
     };
     let mut rows = Vec::new();
-    for (place, (adversary, _)) in ground.watchers.iter().enumerate() {
+    let watchers = ground.watchers.iter().map(|(row, _)| (row.name, row.kind));
+    let taught = about.taught.iter().map(|&name| (name, Kind::Activities));
+    for (place, (adversary, kind)) in watchers.chain(taught).enumerate() {
         let judged: Vec<&Judged> = trials.iter().filter_map(|t| t.judged.get(place)).collect();
         let sums = sums(&judged);
         for row in 0..=ground.trace.devices.len() {
@@ -73,20 +78,20 @@ pub fn outcomes(about: &About, ground: &Ground, trials: &[Trial]) -> Vec<Outcome
                 },
             };
             let outcome = Outcome {
-                adversary: adversary.name.to_owned(),
+                adversary: adversary.to_owned(),
                 device: device.to_owned(),
                 claims: tally.claims,
                 correct: tally.correct,
                 activities: tally.activities,
                 hit: tally.hit,
-                confidence: confidence(about, adversary.name, device, row, &judged),
+                confidence: confidence(about, adversary, device, row, &judged),
                 recall: share(tally.hit as f64, tally.activities),
                 precision_at: precision_at(tally),
                 c_min: min,
                 shuffled: shuffled(row, &judged),
                 ..common.clone()
             };
-            rows.push(match adversary.kind {
+            rows.push(match kind {
                 Kind::Activities => with_periods(outcome, row, trials),
                 // Whoever tells days makes no claim about activities, and about the home as a whole.
                 Kind::Days if row > 0 => continue,

@@ -1,18 +1,18 @@
 //! One trial: a wire is shown to every adversary, and what they claim is counted.
 
-use crate::adversary::wire::{whose, Watcher, Wire};
-use crate::adversary::{padding, Kind, Row, Settings};
+use super::ground::Ground;
+use super::ladder::{Heard, Listener};
+use super::school::School;
+use crate::adversary::wire::{whose, Watcher};
+use crate::adversary::Kind;
 use crate::score::chance::{chance, Chance};
 use crate::score::delay::delayed;
-use crate::score::periods::{mark, Marked};
+use crate::score::periods::Marked;
 use crate::score::shuffle::{shuffle_all, Shuffles};
 use crate::score::tally::{tally, Tally};
-use crate::score::truth::Truth;
-use crate::threat::{Cost, Delay, Guess, Knowledge, Observation, ShapedTrace, Vantage};
-use crate::trace::Trace;
+use crate::threat::{Cost, Delay, Guess, Observation, ShapedTrace, Vantage};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often genuine marks are shuffled among the padded periods, in each trial.
@@ -20,24 +20,6 @@ const SHUFFLES: usize = 200;
 /// Marks dealt in all trials of a defense, about. Two weeks of a busy home have six thousand genuine periods: the control is
 /// then had from the first eight trials, claims and all, which tells it as well; the first trial always has one.
 const DEALT_AT_MOST: u64 = 10_000_000;
-/// Days at home that are held against as many away in all trials of a defense, about: a year of them tells a home apart as
-/// well as several would. The first trial always has both.
-const DAYS_AT_MOST: u64 = 365;
-
-const DAY_S: f64 = 86_400.0;
-
-/// What all trials share.
-pub struct Ground<'a> {
-    /// The truth as it is.
-    pub trace: &'a Trace,
-    /// The truth as guesses are held against it.
-    pub truth: Truth,
-    /// The adversaries, prepared.
-    pub watchers: Vec<(&'static Row, Box<dyn Watcher>)>,
-    away: Option<Trace>,
-    knowledge: Arc<Knowledge>,
-    bin: Duration,
-}
 
 /// Padded periods of one device, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +46,10 @@ pub struct Trial {
     pub periods: Vec<Periods>,
     /// What guessing at random earns, by row; that of all: claims that name nobody.
     pub chance: Vec<Chance>,
-    /// What came of each adversary.
+    /// What came of each adversary, those that were taught last.
     pub judged: Vec<Judged>,
+    /// What they believe of each period, where somebody was taught.
+    pub heard: Option<Heard>,
 }
 
 /// What came of an adversary in a trial.
@@ -78,165 +62,129 @@ pub struct Judged {
     pub days: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-impl<'a> Ground<'a> {
-    /// Prepares adversaries with what they learn from the undefended trace.
-    pub fn new(
-        trace: &'a Trace,
-        adversaries: &[&'static Row],
-        settings: &Settings,
-        tolerance: Duration,
-    ) -> Self {
-        let knowledge = Arc::new(Knowledge::study(trace));
-        let days = adversaries.iter().any(|row| row.kind == Kind::Days);
-        Self {
-            trace,
-            truth: Truth::of(trace, tolerance),
-            watchers: adversaries
-                .iter()
-                .map(|&row| (row, (row.make)(Arc::clone(&knowledge), settings)))
-                .collect(),
-            away: days.then(|| trace.away()),
-            knowledge,
-            bin: settings.bin,
+/// Of the trial of that number, from 0: shows a wire to every adversary, and the wire of the days away to those that tell days.
+pub fn judge(
+    ground: &Ground,
+    shaped: &ShapedTrace,
+    away: Option<&Observation>,
+    number: u32,
+    school: &School,
+    listener: Option<&Listener>,
+    rng: &mut ChaCha8Rng,
+) -> Trial {
+    let seen = &shaped.seen;
+    let wire = ground.wire(seen);
+    let away = away.map(|away| ground.wire(away));
+    let mut marked = ground.periods(shaped, &wire, &ground.truth);
+    let carried = delayed(&mut marked, &ground.truth);
+    let truth = match carried.is_empty() {
+        true => Cow::Borrowed(&ground.truth),
+        false => Cow::Owned(ground.truth.with(&carried)),
+    };
+    let taught = school.courses.iter().map(|course| match &course.taught {
+        Some(taught) => taught.guess_on(&wire),
+        None => Vec::new(),
+    });
+    let guesses: Vec<Vec<Guess>> = ground
+        .watchers
+        .iter()
+        .map(|(row, adversary)| match (row.kind, &away) {
+            // Nothing to hold its days against.
+            (Kind::Days, None) => Vec::new(),
+            _ => adversary.guess_on(&wire),
+        })
+        .chain(taught)
+        .collect();
+    let heard = listener.map(|listener| listener.hear(ground, school, &wire, &truth, number));
+    // All against the same shuffles: a new adversary does not move the others.
+    let of_activities: Vec<&[Guess]> = guesses
+        .iter()
+        .enumerate()
+        .map(|(place, guesses)| match ground.watchers.get(place) {
+            Some((row, _)) if row.kind == Kind::Days => &[],
+            _ => &guesses[..],
+        })
+        .collect();
+    let devices = ground.truth.devices.len();
+    let genuine = marked.iter().filter(|period| period.genuine).count() as u64;
+    let before = genuine * SHUFFLES as u64 * u64::from(number);
+    let mut shuffles = match marked.is_empty() || before > DEALT_AT_MOST {
+        true => Vec::new(),
+        false => shuffle_all(&of_activities, &marked, devices, SHUFFLES, rng),
+    }
+    .into_iter();
+    let judged = of_activities.iter().zip(&guesses).enumerate();
+    let judged = judged.map(|(place, (claims, guesses))| {
+        let shuffles = shuffles.next().unwrap_or_default();
+        let tallies = tally(claims, &truth);
+        let days = ground.watchers.get(place);
+        match days.filter(|(row, _)| row.kind == Kind::Days) {
+            None => Judged {
+                tallies,
+                shuffles,
+                days: None,
+            },
+            Some((_, adversary)) => Judged {
+                tallies,
+                shuffles: Vec::new(),
+                days: away.as_ref().map(|away| {
+                    let away = adversary.guess_on(away);
+                    (beliefs(guesses), beliefs(&away))
+                }),
+            },
         }
+    });
+    Trial {
+        vantage: seen.vantage,
+        watched: seen.window.duration(),
+        cost: shaped.cost,
+        delay: shaped.delay,
+        broken: shaped.broken.clone(),
+        periods: count(ground, &marked),
+        chance: chances(ground, seen),
+        judged: judged.collect(),
+        heard,
     }
+}
 
-    /// The same home without anybody in it, where an adversary wants to be shown that in the trial of that number, from 0.
-    pub fn away(&self, number: u32) -> Option<&Trace> {
-        let days = (self.trace.seconds() / DAY_S).max(1.0) as u64;
-        let before = days.saturating_mul(u64::from(number));
-        self.away.as_ref().filter(|_| before < DAYS_AT_MOST)
-    }
-
-    /// Of the trial of that number, from 0: shows a wire to every adversary, and the wire of the days away to those that tell days.
-    pub fn judge(
-        &self,
-        shaped: &ShapedTrace,
-        away: Option<&Observation>,
-        number: u32,
-        rng: &mut ChaCha8Rng,
-    ) -> Trial {
-        let seen = &shaped.seen;
-        let wire = self.wire(seen);
-        let away = away.map(|away| self.wire(away));
-        let mut marked = self.periods(shaped, &wire);
-        let carried = delayed(&mut marked, &self.truth);
-        let truth = match carried.is_empty() {
-            true => Cow::Borrowed(&self.truth),
-            false => Cow::Owned(self.truth.with(&carried)),
-        };
-        let guesses: Vec<Vec<Guess>> = self
-            .watchers
-            .iter()
-            .map(|(row, adversary)| match (row.kind, &away) {
-                // Nothing to hold its days against.
-                (Kind::Days, None) => Vec::new(),
-                _ => adversary.guess_on(&wire),
-            })
-            .collect();
-        // All against the same shuffles: a new adversary does not move the others.
-        let of_activities: Vec<&[Guess]> = self
-            .watchers
-            .iter()
-            .zip(&guesses)
-            .map(|((row, _), guesses)| match row.kind {
-                Kind::Activities => &guesses[..],
-                Kind::Days => &[],
-            })
-            .collect();
-        let devices = self.truth.devices.len();
-        let genuine = marked.iter().filter(|period| period.genuine).count() as u64;
-        let before = genuine * SHUFFLES as u64 * u64::from(number);
-        let mut shuffles = match marked.is_empty() || before > DEALT_AT_MOST {
-            true => Vec::new(),
-            false => shuffle_all(&of_activities, &marked, devices, SHUFFLES, rng),
-        }
-        .into_iter();
-        let judged = self.watchers.iter().zip(of_activities).zip(&guesses);
-        let judged = judged.map(|(((row, adversary), claims), guesses)| {
-            let shuffles = shuffles.next().unwrap_or_default();
-            let tallies = tally(claims, &truth);
-            match row.kind {
-                Kind::Activities => Judged {
-                    tallies,
-                    shuffles,
-                    days: None,
-                },
-                Kind::Days => Judged {
-                    tallies,
-                    shuffles: Vec::new(),
-                    days: away.as_ref().map(|away| {
-                        let away = adversary.guess_on(away);
-                        (beliefs(guesses), beliefs(&away))
-                    }),
-                },
-            }
-        });
-        Trial {
-            vantage: seen.vantage,
-            watched: seen.window.duration(),
-            cost: shaped.cost,
-            delay: shaped.delay,
-            broken: shaped.broken.clone(),
-            periods: self.count(&marked),
-            chance: self.chances(seen),
-            judged: judged.collect(),
-        }
-    }
-
-    /// What is seen, ready for being looked at by all of them.
-    fn wire<'s>(&self, seen: &'s Observation) -> Wire<'s> {
-        Wire::new(seen, &self.knowledge, self.bin)
-    }
-
-    /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
-    fn periods(&self, shaped: &ShapedTrace, wire: &Wire) -> Vec<Marked> {
-        let whose = whose(&shaped.seen, &self.knowledge);
-        let spans = match shaped.periods.is_empty() {
-            true => padding::periods(wire.padding()),
-            false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
-        };
-        mark(spans, &whose, &self.truth)
-    }
-
-    fn count(&self, marked: &[Marked]) -> Vec<Periods> {
-        let mut rows = vec![Periods::default(); self.truth.devices.len().saturating_add(1)];
-        for period in marked {
-            let own = period.device.map(|device| device.saturating_add(1));
-            for row in [Some(0), own].into_iter().flatten() {
-                if let Some(row) = rows.get_mut(row) {
-                    row.padded += 1;
-                    row.genuine += u64::from(period.genuine);
-                }
+fn count(ground: &Ground, marked: &[Marked]) -> Vec<Periods> {
+    let mut rows = vec![Periods::default(); ground.truth.devices.len().saturating_add(1)];
+    for period in marked {
+        let own = period.device.map(|device| device.saturating_add(1));
+        for row in [Some(0), own].into_iter().flatten() {
+            if let Some(row) = rows.get_mut(row) {
+                row.padded += 1;
+                row.genuine += u64::from(period.genuine);
             }
         }
-        rows
     }
+    rows
+}
 
-    /// By row, with the longest T of the flows that may be the device's; where none has a T, with the longest activity, as T
-    /// would be chosen.
-    fn chances(&self, seen: &Observation) -> Vec<Chance> {
-        let whose = whose(seen, &self.knowledge);
-        let of = |device: Option<usize>| {
-            let used = self.truth.used(device)?;
-            let flows = seen.flows.iter().zip(&whose);
-            let periods = flows
-                .filter(|(_, whose)| device.is_none() || whose.is_none() || **whose == device)
-                .filter_map(|(flow, _)| flow.shaping?.period);
-            let longest = || {
-                self.trace
-                    .longest_activity(|of| device.is_none_or(|d| d == of))
-            };
-            let period = periods.max().or_else(longest).unwrap_or_default();
-            let period = period.max(Duration::from_secs(1));
-            Some(chance(used, self.truth.window, period))
+/// By row, with the longest T of the flows that may be the device's; where none has a T, with the longest activity, as T
+/// would be chosen.
+fn chances(ground: &Ground, seen: &Observation) -> Vec<Chance> {
+    let whose = whose(seen, &ground.knowledge);
+    let of = |device: Option<usize>| {
+        let used = ground.truth.used(device)?;
+        let flows = seen.flows.iter().zip(&whose);
+        let periods = flows
+            .filter(|(_, whose)| device.is_none() || whose.is_none() || **whose == device)
+            .filter_map(|(flow, _)| flow.shaping?.period);
+        let longest = || {
+            ground
+                .trace
+                .longest_activity(|of| device.is_none_or(|d| d == of))
         };
-        let devices = (0..self.truth.devices.len()).map(Some);
-        std::iter::once(None)
-            .chain(devices)
-            .filter_map(of)
-            .collect()
-    }
+        let period = periods.max().or_else(longest).unwrap_or_default();
+        let period = period.max(Duration::from_secs(1));
+        Some(chance(used, ground.truth.window, period))
+    };
+    let devices = (0..ground.truth.devices.len()).map(Some);
+    std::iter::once(None)
+        .chain(devices)
+        .filter_map(of)
+        .collect()
 }
 
 fn beliefs(guesses: &[Guess]) -> Vec<f64> {

@@ -52,11 +52,24 @@ pub fn plan(args: &VerdictOutputArgs) -> anyhow::Result<Plan> {
 pub fn adversaries(args: &AdversaryArgs) -> Vec<&'static adversary::Row> {
     let asked = |row: &&'static adversary::Row| {
         args.adversary.iter().any(|choice| match choice {
-            AdversaryChoice::All => true,
+            AdversaryChoice::All | AdversaryChoice::Usual => true,
             AdversaryChoice::One(one) => one.name == row.name,
+            AdversaryChoice::Taught(_) => false,
         })
     };
     adversary::ADVERSARIES.iter().filter(asked).collect()
+}
+
+/// Those that learn and were asked for, each once, in the order of their list.
+pub fn pupils(args: &AdversaryArgs) -> Vec<&'static adversary::PupilRow> {
+    let asked = |row: &&'static adversary::PupilRow| {
+        args.adversary.iter().any(|choice| match choice {
+            AdversaryChoice::All => true,
+            AdversaryChoice::Taught(one) => one.name == row.name,
+            AdversaryChoice::Usual | AdversaryChoice::One(_) => false,
+        })
+    };
+    adversary::PUPILS.iter().filter(asked).collect()
 }
 
 /// What steers the adversaries.
@@ -117,6 +130,7 @@ pub fn verdict(
         exit_code: 0,
         not_run: Vec::new(),
         loopback: None,
+        ladder: Vec::new(),
         caveats,
     }
 }

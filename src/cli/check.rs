@@ -182,6 +182,7 @@ impl All {
             exit_code: self.exit.code(),
             not_run: self.not_run,
             loopback: None,
+            ladder: Vec::new(),
             caveats,
         };
         (verdict, self.exit)

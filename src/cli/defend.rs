@@ -1,20 +1,22 @@
 //! `defend`: take a home, defend it in every way asked for, attack what the wire then shows, hold the claims against the truth.
 
 use crate::adversary::Kind;
-use crate::audit::{run_until, shaped, Audit, Audited};
+use crate::audit::saved::pack;
+use crate::audit::{run_taught, shaped, Audit, Audited};
 use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
 use crate::cli::defended::{Defended, Defenses};
 use crate::cli::exit::{usage, Exit};
 use crate::cli::habits;
 use crate::cli::homes::{ground, Ground};
+use crate::cli::lessons::Lessons;
 use crate::cli::loopback;
 use crate::cli::pictures::{draw, Pictures};
 use crate::cli::signals::Signals;
 use crate::cli::wire;
 use crate::defense::{self, DefenseError, Settings, DEFENSES};
 use crate::report::audit::Page;
-use crate::report::output::Target;
+use crate::report::output::{write_whole, Target};
 use crate::report::{Format, Plan};
 use crate::verdict::Verdict;
 use serde_json::{json, Value};
@@ -75,6 +77,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     let mut ground = ground(args, common)?;
     habits::fit(&args.defenses, &ground.trace)?;
     let mut adversaries = adversaries(&args.adversaries);
+    let lessons = Lessons::of(args, &ground, common)?;
     let (defenses, left_out, lived) = match args.loopback.loopback {
         true => {
             if !matches!(rows.as_slice(), [row] if row.name == "stp") {
@@ -109,9 +112,10 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         tolerance: ground.tolerance,
     };
     let audited = auditing::watch("trials", common, &signals, |progress, stop| {
+        let teaching = lessons.teaching(&args.taught);
         match read.is_some() || ended.is_some() {
-            true => run_until(&audit, &watching, progress, &|| false),
-            false => run_until(&audit, &watching, progress, stop),
+            true => run_taught(&audit, &watching, &teaching, progress, &|| false),
+            false => run_taught(&audit, &watching, &teaching, progress, stop),
         }
     });
 
@@ -122,6 +126,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         args.keep_local,
     )?;
     parameters.insert("trials".into(), json!(args.runs.trials));
+    lessons.tell(&args.taught, &mut parameters);
     let mut verdict = auditing::verdict(
         "defend",
         &ground,
@@ -130,6 +135,15 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
         parameters,
         common,
     );
+    let taught = lessons.pupils.iter().map(|row| row.name.to_owned());
+    verdict.adversaries.extend(taught);
+    verdict.ladder = audited.ladder.clone();
+    verdict.caveats.extend(audited.caveats.iter().cloned());
+    verdict.caveats.extend(lessons.caveat());
+    if let Some(path) = &args.taught.save_model {
+        let packed = pack(&audited.models).map_err(|error| usage(error.to_string()))?;
+        write_whole(path, |out| out.write_all(&packed))?;
+    }
     verdict.caveats.extend(too_low(&verdict));
     verdict.loopback = lived.map(|lived| lived.told(&verdict));
     let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
@@ -234,6 +248,7 @@ fn targets(args: &DefendArgs) -> anyhow::Result<()> {
     let written = [
         ("-w", &args.write),
         ("--labels-out", &args.labels_out),
+        ("--save-model", &args.taught.save_model),
         ("--fit-habits", &args.defenses.fit_habits),
     ];
     let mut taken: Vec<(String, &Path)> = Vec::new();

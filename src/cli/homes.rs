@@ -1,5 +1,6 @@
 //! The home that is defended: a capture's, or one that is made up.
 
+use crate::audit::chance;
 use crate::cli::args::{Common, DefendArgs, DetectArgs};
 use crate::cli::exit::usage;
 use crate::cli::reading::Read;
@@ -7,7 +8,7 @@ use crate::cli::tracing::{trace, AtHome, Traced};
 use crate::model::{generate, DeviceModel, HomeModel, ModelError, Resident};
 use crate::trace::Trace;
 use crate::units::Probability;
-use rand::SeedableRng;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -30,6 +31,26 @@ pub struct Ground {
     pub read: Option<Read>,
     /// Reasons to doubt it.
     pub caveats: Vec<String>,
+    /// Who lives there, for how long, and p where one was given, of a home that is made up.
+    pub made_up: Option<(HomeModel, Duration, Option<Probability>)>,
+}
+
+impl Ground {
+    /// Other homes of the same kind, lived with other coins; none of a capture.
+    ///
+    /// # Errors
+    /// Too short a time for any packet.
+    pub fn others(&self, count: u32, common: &Common) -> anyhow::Result<Vec<Trace>> {
+        let Some((home, length, p)) = &self.made_up else {
+            return Ok(Vec::new());
+        };
+        (0..count)
+            .map(|number| {
+                let seed = chance(common.seed, "another home", number).next_u64();
+                lived(home, *length, *p, seed)
+            })
+            .collect()
+    }
 }
 
 /// The home that was asked for.
@@ -72,6 +93,7 @@ pub fn ground(args: &DefendArgs, common: &Common) -> anyhow::Result<Ground> {
         addresses: Vec::new(),
         read,
         caveats,
+        made_up: Some((home, length, args.home.p)),
     })
 }
 
@@ -128,6 +150,7 @@ pub fn of_capture(traced: Traced) -> Ground {
         tolerance: traced.tolerance,
         read: Some(traced.read),
         caveats: traced.caveats,
+        made_up: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub mod habits;
 pub mod homes;
 pub mod infer;
 pub mod keygen;
+pub mod lessons;
 pub mod live;
 pub mod live_listen;
 pub mod live_sandbox;

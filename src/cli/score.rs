@@ -2,8 +2,10 @@
 
 use crate::audit::score_with;
 use crate::cli::args::{Common, ScoreArgs};
-use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
-use crate::cli::exit::Exit;
+use crate::cli::auditing::{
+    self, adversaries, gates, judged, parameters, partial, plan, pupils, watching,
+};
+use crate::cli::exit::{usage, Exit};
 use crate::cli::homes::of_capture;
 use crate::cli::observing::observe;
 use crate::cli::reading::once;
@@ -25,6 +27,13 @@ pub fn run(args: &ScoreArgs, common: &Common) -> anyhow::Result<Exit> {
 pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Option<u8>)> {
     let gates = gates(&args.gates)?;
     let watching = watching(&args.detect)?;
+    if let [first, ..] = pupils(&args.adversaries)[..] {
+        return Err(usage(format!(
+            "{} learns from a defense that can be run on other days, and score knows but one wire: audit it by defend, or give \
+             --adversary usual",
+            first.name
+        )));
+    }
     let signals = Signals::watch()?;
     once(args.before.iter().chain(&args.after))?;
 

@@ -6,6 +6,7 @@
 pub mod baseline;
 pub mod gates;
 pub mod held;
+pub mod ladder;
 pub mod limits;
 pub mod loopback;
 mod passes;
@@ -56,6 +57,9 @@ pub struct Verdict {
     /// What was really run, beside the simulator; of `defend --loopback`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loopback: Option<loopback::Loopback>,
+    /// What adversaries that were taught believe, beside others; of `defend` with such.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<ladder::Rung>,
     /// Reasons to doubt a number, in words.
     pub caveats: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! Who attacks, and the limits a defense must keep, for `defend` and `score`.
 
 use super::values::{adversary, duration, AdversaryChoice};
-use crate::adversary::ADVERSARIES;
+use crate::adversary::{ADVERSARIES, PUPILS};
 use crate::verdict::gates::Limits;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -12,8 +12,27 @@ use std::time::Duration;
 #[command(next_help_heading = "Adversaries")]
 pub struct AdversaryArgs {
     /// Adversaries to try.
-    #[arg(help = adversaries_help(), long, value_delimiter = ',', default_value = "all", value_name = "LIST", value_parser = adversary)]
+    #[arg(help = adversaries_help(), long, value_delimiter = ',', default_value = "usual", value_name = "LIST", value_parser = adversary)]
     pub adversary: Vec<AdversaryChoice>,
+}
+
+/// Adversaries that learn
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Adversaries")]
+pub struct TaughtArgs {
+    /// Put the adversaries on a ladder, learned among them: what each believes of the same padded periods, with the control of
+    /// labels dealt anew, and with fewer examples
+    #[arg(long)]
+    pub ladder: bool,
+    /// What the adversary priors knows beforehand: CSV of hour,probability, hours 0 to 23 in UTC [default: learned]
+    #[arg(long, value_name = "CSV", value_hint = ValueHint::FilePath)]
+    pub priors: Option<PathBuf>,
+    /// Keep what adversaries learned, for --load-model
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "load_model")]
+    pub save_model: Option<PathBuf>,
+    /// Let adversaries answer by what --save-model kept, and learn nothing
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub load_model: Option<PathBuf>,
 }
 
 /// Limits, and the exit code that says how they were kept
@@ -83,9 +102,12 @@ impl GateArgs {
 
 fn adversaries_help() -> String {
     let names: Vec<&str> = ADVERSARIES.iter().map(|row| row.name).collect();
+    let taught: Vec<&str> = PUPILS.iter().map(|row| row.name).collect();
     format!(
-        "Adversaries to try (repeat, or a list): {}, or all",
-        names.join(", ")
+        "Adversaries to try (repeat, or a list): {}, or usual, which are these; and those that learn, which takes its time: {}; \
+         or all",
+        names.join(", "),
+        taught.join(", ")
     )
 }
 

@@ -1,7 +1,7 @@
 //! `defend`: a trace, defenses, adversaries, limits.
 
 use super::activity::DetectArgs;
-use super::audit::{AdversaryArgs, GateArgs};
+use super::audit::{AdversaryArgs, GateArgs, TaughtArgs};
 use super::capture::CaptureArgs;
 use super::defense::DefenseArgs;
 use super::gateway::LoopbackArgs;
@@ -48,6 +48,9 @@ pub struct DefendArgs {
     /// Who attacks.
     #[command(flatten)]
     pub adversaries: AdversaryArgs,
+    /// What those among them learn that do.
+    #[command(flatten)]
+    pub taught: TaughtArgs,
     /// How activities are told from background.
     #[command(flatten)]
     pub detect: DetectArgs,

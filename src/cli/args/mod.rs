@@ -18,7 +18,7 @@ mod sweep;
 mod values;
 
 pub use activity::{ActivityArgs, DetectArgs};
-pub use audit::{AdversaryArgs, GateArgs};
+pub use audit::{AdversaryArgs, GateArgs, TaughtArgs};
 pub use capture::CaptureArgs;
 pub use check::CheckArgs;
 pub use defend::{DefendArgs, HomeArgs, RunArgs};

@@ -271,23 +271,31 @@ pub(super) fn defense(text: &str) -> Result<DefenseChoice, String> {
     }
 }
 
-/// A row of the list of adversaries, or all.
+/// A row of the lists of adversaries, or several.
 #[derive(Clone, Copy, Debug)]
 pub enum AdversaryChoice {
     /// All of them.
     All,
+    /// Those that need not be taught.
+    Usual,
     /// This one.
     One(&'static adversary::Row),
+    /// This one, which has to be taught.
+    Taught(&'static adversary::PupilRow),
 }
 
 pub(super) fn adversary(text: &str) -> Result<AdversaryChoice, String> {
     let text = text.trim().to_ascii_lowercase();
-    match (text.as_str(), adversary::find(&text)) {
-        ("all", _) => Ok(AdversaryChoice::All),
-        (_, Some(row)) => Ok(AdversaryChoice::One(row)),
+    let (usual, taught) = (adversary::find(&text), adversary::find_pupil(&text));
+    match (text.as_str(), usual, taught) {
+        ("all", ..) => Ok(AdversaryChoice::All),
+        ("usual", ..) => Ok(AdversaryChoice::Usual),
+        (_, Some(row), _) => Ok(AdversaryChoice::One(row)),
+        (.., Some(row)) => Ok(AdversaryChoice::Taught(row)),
         _ => {
             let names = adversary::ADVERSARIES.iter().map(|row| row.name);
-            let names: Vec<&str> = names.chain(["all"]).collect();
+            let taught = adversary::PUPILS.iter().map(|row| row.name);
+            let names: Vec<&str> = names.chain(taught).chain(["usual", "all"]).collect();
             Err(unknown(&text, &names))
         }
     }

@@ -1,9 +1,10 @@
 //! A verdict as events, one JSON object a line, for tools that read line by line.
 //!
-//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `not_run`..., `loopback`, `caveat`...,
+//! The order is fixed: `report`, `result`..., `gate`..., `baseline`, `not_run`..., `loopback`, `rung`..., `caveat`...,
 //! `verdict`. An event's fields are those of
 //! the JSON document.
 
+use crate::verdict::ladder::Rung;
 use crate::verdict::loopback::Loopback;
 use crate::verdict::{Baseline, Gate, Home, NotRun, Outcome, Verdict};
 use serde::Serialize;
@@ -29,6 +30,7 @@ enum Event<'a> {
     Baseline(&'a Baseline),
     NotRun(&'a NotRun),
     Loopback(&'a Loopback),
+    Rung(&'a Rung),
     Caveat {
         text: &'a str,
     },
@@ -57,6 +59,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         exit_code,
         not_run,
         loopback,
+        ladder,
         caveats,
     } = verdict;
     let mut tell = |event: Event<'_>| {
@@ -87,6 +90,9 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(loopback) = loopback {
         tell(Event::Loopback(loopback))?;
+    }
+    for rung in ladder {
+        tell(Event::Rung(rung))?;
     }
     for text in caveats {
         tell(Event::Caveat { text })?;

@@ -1,5 +1,6 @@
 //! A verdict as Markdown, short enough for the step summary of a CI run: the verdict first, then gates, then results.
 
+use super::ladder;
 use super::rows::{cells, gate_of, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::decimals;
@@ -66,6 +67,29 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     }
     list(&summary::controls(verdict), "Controls", out)?;
     list(&summary::loopback(verdict), "Loopback", out)?;
+    let rungs: Vec<Vec<String>> = verdict
+        .ladder
+        .iter()
+        .map(|rung| {
+            ladder::cells(rung)
+                .iter()
+                .map(|cell| escape(cell))
+                .collect()
+        })
+        .collect();
+    if !rungs.is_empty() {
+        let headings = ladder::HEADINGS
+            .iter()
+            .enumerate()
+            .map(|(at, name)| match at {
+                0 | 1 => (*name).to_owned(),
+                _ => format!("{name}:"),
+            });
+        let headings: Vec<String> = headings.collect();
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        table(out, &headings, &rungs)?;
+        list(&ladder::remarks(verdict), "", out)?;
+    }
     let mut doubts = summary::broken(verdict);
     doubts.extend(verdict.caveats.iter().cloned());
     list(&doubts, "Caveats", out)?;

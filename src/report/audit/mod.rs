@@ -5,6 +5,7 @@ pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
+mod ladder;
 pub mod markdown;
 pub mod page;
 mod rows;

@@ -158,6 +158,7 @@ pub fn unjudged() -> Verdict {
         exit_code: 0,
         not_run: Vec::new(),
         loopback: None,
+        ladder: Vec::new(),
         caveats: vec!["the clock ran backwards 2 times".into()],
     }
 }

@@ -1,5 +1,6 @@
 //! A verdict for people at a terminal: a row for each defense and adversary, then controls, caveats and gates.
 
+use super::ladder::{self, remarks};
 use super::rows::{cells, gate_of, number, status, together};
 use super::summary;
 use crate::report::columns::{Align, Columns};
@@ -36,6 +37,15 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     for text in summary::loopback(verdict) {
         tell(Paint::Faint, &line(&text))?;
     }
+    if !verdict.ladder.is_empty() {
+        writeln!(out)?;
+        ladder(verdict, style, out)?;
+        for text in remarks(verdict) {
+            writeln!(out, "{}", style.paint(Paint::Faint, &line(&text)))?;
+        }
+        writeln!(out)?;
+    }
+    let mut tell = |paint: Paint, text: &str| writeln!(out, "{}", style.paint(paint, text));
     for text in summary::broken(verdict) {
         tell(Paint::Doubt, &text)?;
     }
@@ -95,6 +105,23 @@ fn results(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<(
         "LATENCY P99",
         "GB/MONTH",
     ]);
+    columns.write(style, out)
+}
+
+fn ladder(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let headings: Vec<(&str, Align)> = ladder::HEADINGS
+        .iter()
+        .enumerate()
+        .map(|(at, name)| match at {
+            0 | 1 => (*name, Align::Left),
+            _ => (*name, Align::Right),
+        })
+        .collect();
+    let mut columns = Columns::new(&headings);
+    for rung in &verdict.ladder {
+        columns.row(Paint::Known, ladder::cells(rung).to_vec());
+    }
+    columns.spare(&["5 %", "10 %", "C AT TOP 1 %", "C AT FULL RECALL"]);
     columns.write(style, out)
 }
 

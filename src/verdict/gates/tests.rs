@@ -73,6 +73,7 @@ fn verdict(results: Vec<Outcome>) -> Verdict {
         exit_code: 99,
         not_run: Vec::new(),
         loopback: None,
+        ladder: Vec::new(),
         caveats: Vec::new(),
     }
 }

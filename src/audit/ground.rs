@@ -1,0 +1,96 @@
+//! What all trials of an audit share: the truth, the adversaries, and how a wire is looked at.
+
+use crate::adversary::wire::{whose, Watcher, Wire};
+use crate::adversary::{padding, Kind, Row, Settings};
+use crate::score::delay::delayed;
+use crate::score::periods::{mark, Marked};
+use crate::score::truth::Truth;
+use crate::threat::{Knowledge, Observation, ShapedTrace};
+use crate::trace::Trace;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Days at home that are held against as many away in all trials of a defense, about: a year of them tells a home apart as
+/// well as several would. The first trial always has both.
+const DAYS_AT_MOST: u64 = 365;
+
+const DAY_S: f64 = 86_400.0;
+
+/// What all trials share.
+pub struct Ground<'a> {
+    /// The truth as it is.
+    pub trace: &'a Trace,
+    /// The truth as guesses are held against it.
+    pub truth: Truth,
+    /// The adversaries, prepared.
+    pub watchers: Vec<(&'static Row, Box<dyn Watcher>)>,
+    /// What is known of the devices beforehand.
+    pub knowledge: Arc<Knowledge>,
+    /// How far from an activity a right claim may be.
+    pub tolerance: Duration,
+    away: Option<Trace>,
+    bin: Duration,
+}
+
+impl<'a> Ground<'a> {
+    /// Prepares adversaries with what they learn from the undefended trace.
+    pub fn new(
+        trace: &'a Trace,
+        adversaries: &[&'static Row],
+        settings: &Settings,
+        tolerance: Duration,
+    ) -> Self {
+        let knowledge = Arc::new(Knowledge::study(trace));
+        let days = adversaries.iter().any(|row| row.kind == Kind::Days);
+        Self {
+            trace,
+            truth: Truth::of(trace, tolerance),
+            watchers: adversaries
+                .iter()
+                .map(|&row| (row, (row.make)(Arc::clone(&knowledge), settings)))
+                .collect(),
+            away: days.then(|| trace.away()),
+            knowledge,
+            tolerance,
+            bin: settings.bin,
+        }
+    }
+
+    /// The same home without anybody in it, where an adversary wants to be shown that in the trial of that number, from 0.
+    pub fn away(&self, number: u32) -> Option<&Trace> {
+        let days = (self.trace.seconds() / DAY_S).max(1.0) as u64;
+        let before = days.saturating_mul(u64::from(number));
+        self.away.as_ref().filter(|_| before < DAYS_AT_MOST)
+    }
+
+    /// The truth as claims about a wire are held against it, where a defense may have held activities back.
+    pub fn truth_on<'t>(
+        &self,
+        shaped: &ShapedTrace,
+        wire: &Wire,
+        truth: &'t Truth,
+    ) -> Cow<'t, Truth> {
+        let mut marked = self.periods(shaped, wire, truth);
+        let carried = delayed(&mut marked, truth);
+        match carried.is_empty() {
+            true => Cow::Borrowed(truth),
+            false => Cow::Owned(truth.with(&carried)),
+        }
+    }
+
+    /// What is seen, ready for being looked at by all of them.
+    pub fn wire<'s>(&self, seen: &'s Observation) -> Wire<'s> {
+        Wire::new(seen, &self.knowledge, self.bin)
+    }
+
+    /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
+    pub fn periods(&self, shaped: &ShapedTrace, wire: &Wire, truth: &Truth) -> Vec<Marked> {
+        let whose = whose(&shaped.seen, &self.knowledge);
+        let spans = match shaped.periods.is_empty() {
+            true => padding::periods(wire.padding()),
+            false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
+        };
+        mark(spans, &whose, truth)
+    }
+}

@@ -1,0 +1,128 @@
+//! Models in a file: JSON packed by zstd, with what they were learned with, so that the same seed gives the same numbers when
+//! they are read back. A file is somebody's claim until every number in it is seen to be one that could have been learned.
+
+use super::school::{check, Models};
+use crate::adversary::features::NAMES;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::Path;
+
+/// Name and version of the format.
+const FORMAT: &str = "stp-audit/models/1";
+/// Bytes of a file at most.
+pub const BYTES_AT_MOST: usize = 5_000_000;
+/// Bytes that a file holds unpacked at most.
+const UNPACKED_AT_MOST: u64 = 100_000_000;
+/// How hard zstd tries.
+const LEVEL: i32 = 9;
+
+/// What a file holds.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format: String,
+    /// The features that rows have, by name.
+    features: Vec<String>,
+    models: Models,
+}
+
+/// Why a file cannot be written, or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelsError {
+    /// It cannot be read.
+    #[error("{path}: {error}; --load-model takes a file that --save-model wrote")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        error: String,
+    },
+    /// It holds what is no model.
+    #[error("{path}: {why}; train anew with --save-model")]
+    Unsound {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// There would be too much of it.
+    #[error("the models would fill {bytes} bytes, and {BYTES_AT_MOST} are allowed: train against fewer defenses at once (--mode)")]
+    Large {
+        /// How much.
+        bytes: usize,
+    },
+    /// Nothing was learned.
+    #[error("nothing was learned, so there is no model to save: the verdict's caveats say why")]
+    Nothing,
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// Nothing to save, or too much.
+pub fn pack(models: &Models) -> Result<Vec<u8>, ModelsError> {
+    if models.values().all(|of| of.is_empty()) {
+        return Err(ModelsError::Nothing);
+    }
+    let saved = Saved {
+        format: FORMAT.into(),
+        features: NAMES.map(String::from).to_vec(),
+        models: models.clone(),
+    };
+    let failed = |error: &dyn std::fmt::Display| ModelsError::Unreadable {
+        path: "the models".into(),
+        error: error.to_string(),
+    };
+    let text = serde_json::to_vec(&saved).map_err(|e| failed(&e))?;
+    let packed = zstd::encode_all(&text[..], LEVEL).map_err(|e| failed(&e))?;
+    match packed.len() > BYTES_AT_MOST {
+        true => Err(ModelsError::Large {
+            bytes: packed.len(),
+        }),
+        false => Ok(packed),
+    }
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// A file that is none, or one with what could not have been learned.
+pub fn read(path: &Path) -> Result<Models, ModelsError> {
+    let shown = path.display().to_string();
+    let unreadable = |error: &dyn std::fmt::Display| ModelsError::Unreadable {
+        path: shown.clone(),
+        error: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(|e| unreadable(&e))?;
+    let mut packed = Vec::new();
+    let most = BYTES_AT_MOST as u64 + 1;
+    file.take(most)
+        .read_to_end(&mut packed)
+        .map_err(|e| unreadable(&e))?;
+    if packed.len() > BYTES_AT_MOST {
+        return Err(unreadable(&format!("larger than {BYTES_AT_MOST} bytes")));
+    }
+    let mut text = Vec::new();
+    let unpacked = zstd::Decoder::new(&packed[..]).map_err(|e| unreadable(&e))?;
+    unpacked
+        .take(UNPACKED_AT_MOST)
+        .read_to_end(&mut text)
+        .map_err(|e| unreadable(&e))?;
+    let saved: Saved = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
+    let unsound = |why: String| ModelsError::Unsound {
+        path: shown.clone(),
+        why,
+    };
+    if saved.format != FORMAT {
+        return Err(unsound(format!(
+            "{:?} is not {FORMAT}, which this version reads",
+            saved.format
+        )));
+    }
+    if saved.features != NAMES {
+        return Err(unsound(
+            "it looks at other features than this version".into(),
+        ));
+    }
+    check(&saved.models).map_err(unsound)?;
+    Ok(saved.models)
+}

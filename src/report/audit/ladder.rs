@@ -1,0 +1,117 @@
+//! The ladder in words and columns: what each adversary believes of each padded period.
+
+use crate::report::human::{self, counted, decimals, line};
+use crate::verdict::ladder::Rung;
+use crate::verdict::{Interval, Verdict};
+
+/// The columns; those after the second are numbers.
+pub const HEADINGS: [&str; 9] = [
+    "LADDER",
+    "ADVERSARY",
+    "AUC",
+    "LIFT",
+    "C AT FULL RECALL",
+    "C AT TOP 1 %",
+    "5 %",
+    "10 %",
+    "BASE RATE",
+];
+
+fn interval(of: Interval, digits: usize) -> String {
+    let [value, low, high] = [of.value, of.low, of.high].map(|n| decimals(n, digits));
+    format!("{value} [{low}, {high}]")
+}
+
+fn percent(of: f64) -> String {
+    format!("{} %", decimals(of * 100.0, 1))
+}
+
+/// A rung by columns.
+pub fn cells(rung: &Rung) -> [String; 9] {
+    let at = rung.confidence_at;
+    [
+        line(&rung.defense),
+        line(&rung.adversary),
+        interval(rung.auc, 3),
+        interval(rung.lift, 2),
+        percent(rung.confidence_at_full_recall.value),
+        percent(at.top_1_percent.value),
+        percent(at.top_5_percent.value),
+        percent(at.top_10_percent.value),
+        percent(rung.base_rate),
+    ]
+}
+
+/// What is to be said of the ladder, a line each.
+pub fn remarks(verdict: &Verdict) -> Vec<String> {
+    let Some(first) = verdict.ladder.first() else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "Ladder: every adversary about the same padded periods, or bursts where nothing is padded. AUC: the chance that a genuine \
+         one is believed in more than another, 0.5 is guessing. Lift: confidence of the surest tenth over the base rate, 1 tells \
+         nothing. Intervals: 95 %, drawn by {}.",
+        first.drawn_by
+    )];
+    for rung in &verdict.ladder {
+        let who = format!("{}, {}", line(&rung.defense), line(&rung.adversary));
+        if !rung.curve.is_empty() && (!rung.examples.is_empty() || rung.kinds.is_some()) {
+            let points = rung.curve.iter().step_by(4);
+            let points: Vec<String> = points
+                .map(|of| format!("{} at {}", percent(of.confidence), percent(of.recall)))
+                .collect();
+            lines.push(format!(
+                "{who}: confidence at recall: {}.",
+                points.join(", ")
+            ));
+        }
+        if let Some(control) = rung.shuffled_labels {
+            let holds = control.lift.low < 1.005 && control.lift.high > 0.995;
+            lines.push(format!(
+                "Control, {who}: learned of labels dealt anew, several times: AUC {}, lift {}{}.",
+                interval(control.auc, 3),
+                interval(control.lift, 2),
+                match holds {
+                    true => ", as it must be",
+                    false => ": 1 is not among them, the control is wrong, do not rely on it",
+                }
+            ));
+        }
+        if !rung.examples.is_empty() {
+            let sizes: Vec<String> = rung
+                .examples
+                .iter()
+                .map(|of| format!("{} {}", human::count(of.examples), decimals(of.auc, 3)))
+                .collect();
+            lines.push(format!("{who}: AUC by examples: {}.", sizes.join(", ")));
+        }
+        if let Some(bound) = rung.bayes_error {
+            lines.push(format!(
+                "{who}: the nearest of {} errs {}, so nobody errs less than {}; the commoner class alone errs {}.",
+                counted(bound.examples, "example"),
+                percent(bound.nearest_neighbour),
+                percent(bound.at_least),
+                percent(bound.of_the_commoner_class)
+            ));
+        }
+        if let Some(kinds) = &rung.kinds {
+            lines.push(format!(
+                "{who}: {} of activities told apart: right about {} [{}, {}], chance {}.",
+                counted(kinds.kinds, "kind"),
+                percent(kinds.accuracy.value),
+                decimals(kinds.accuracy.low * 100.0, 1),
+                decimals(kinds.accuracy.high * 100.0, 1),
+                percent(kinds.chance)
+            ));
+        }
+        if let Some(adds) = rung.priors {
+            lines.push(format!(
+                "{who}: AUC {} by the hour alone, {} with the traffic, which adds {} bits a period.",
+                decimals(adds.auc_alone, 3),
+                decimals(adds.auc_with_traffic, 3),
+                interval(adds.adds_bits, 4)
+            ));
+        }
+    }
+    lines
+}
