@@ -195,7 +195,9 @@ fn a_service_with_one_capability_gives_it_up() {
     let folder = network.folder_of(65_030);
     // As systemd starts the one of packaging/: no root, CAP_NET_RAW and no other, not even to listen to all.
     let program = network.path("stp-audit-capture");
-    fs::copy(PROGRAM, &program).unwrap();
+    // By another process: what a test that starts a program just then inherits open for writing cannot be run.
+    let copied = Command::new("cp").args([PROGRAM, &program]).status();
+    assert!(copied.unwrap().success());
     let file = format!("{folder}/home.pcapng");
     let service = [
         "setpriv",

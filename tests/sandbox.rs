@@ -88,11 +88,13 @@ fn place() -> TempDir {
         open(&folder, 0o1777);
     }
     fs::write(place.path().join("known"), "words").unwrap();
-    fs::copy(
-        std::env::current_exe().unwrap(),
-        place.path().join("program"),
-    )
-    .unwrap();
+    // By another process: a test that starts its program just then would inherit a file open for writing, and what is open
+    // for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg(std::env::current_exe().unwrap())
+        .arg(place.path().join("program"))
+        .status();
+    assert!(copied.unwrap().success());
     open(&place.path().join("program"), 0o755);
     place
 }

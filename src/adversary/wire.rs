@@ -93,10 +93,24 @@ pub fn rates(seen: &Observation, knowledge: &Knowledge, bin: Duration) -> Vec<Wa
     }
     let mut filling: Vec<Filling> = Vec::new();
     filling.resize_with(knowledge.devices.len().saturating_add(1), Filling::default);
-    for sighting in &seen.sightings {
+    let place = |sighting: &Sighting| {
         let device = whose.get(sighting.flow as usize).copied().flatten();
-        let place = device.map_or(0, |device| device.saturating_add(1));
-        if let Some(filling) = filling.get_mut(place) {
+        device.map_or(0, |device| device.saturating_add(1))
+    };
+    // Room at once for as many bins as there can be.
+    let mut bins = vec![0u64; filling.len()];
+    for sighting in &seen.sightings {
+        if let Some(bins) = bins.get_mut(place(sighting)) {
+            *bins = bins.saturating_add(bins_of(sighting, nanos(grid.bin())).saturating_add(1));
+        }
+    }
+    let window = grid.index(seen.window.end).max(0).unsigned_abs();
+    for (filling, bins) in filling.iter_mut().zip(bins) {
+        let most = bins.min(window.saturating_add(1)).min(BINS_AT_MOST);
+        filling.cells.reserve(usize::try_from(most).unwrap_or(0));
+    }
+    for sighting in &seen.sightings {
+        if let Some(filling) = filling.get_mut(place(sighting)) {
             filling.add(sighting, grid);
         }
     }
@@ -191,13 +205,18 @@ fn affordable(seen: &Observation, mut bin: Duration) -> Duration {
 
 /// How many bins trains fill, each counted by itself and without its last.
 fn bins_of_trains(seen: &Observation, bin: Duration) -> u64 {
-    let bin = nanos(bin).max(1).unsigned_abs();
-    let of = |train: &Sighting| {
-        let length = train.end().0.abs_diff(train.at.0);
-        u64::from(train.count).min(length / bin)
-    };
     let trains = seen.sightings.iter().filter(|train| train.count > 1);
+    let of = |train: &Sighting| bins_of(train, nanos(bin));
     trains.map(of).fold(0u64, u64::saturating_add)
+}
+
+/// How many bins of so many nanoseconds a train fills, without its last.
+fn bins_of(train: &Sighting, bin: i64) -> u64 {
+    if train.count <= 1 {
+        return 0;
+    }
+    let length = train.end().0.abs_diff(train.at.0);
+    u64::from(train.count).min(length / bin.max(1).unsigned_abs())
 }
 
 /// The device of each flow, where its far end tells.

@@ -1,9 +1,13 @@
-//! Pictures as SVG: the rates of a device before and after (the paper's Figure 3), and privacy against bandwidth (its
-//! Figure 4).
+//! Pictures as SVG: the rates of a device before and after (the paper's Figure 3), privacy against bandwidth (its
+//! Figure 4), and confidence by recall.
 //!
 //! Points that are no numbers are left out, and a picture has at most as many points as it has columns, so that a week of
 //! seconds is no heavier than an hour. Colours are those of M. Okabe and K. Ito ("Color Universal Design", 2008), which
 //! colour-blind readers can tell apart.
+
+mod recalls;
+
+pub use recalls::{recalls, RecallCurve};
 
 use super::human::{clipped, decimals, line};
 use crate::tradeoff::{Point, TradeOff};

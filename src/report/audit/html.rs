@@ -1,5 +1,6 @@
 //! A verdict as one page of HTML with its pictures: the table, the rates of each device before and after, the curve.
 
+use super::ladder;
 use super::page::Page;
 use super::rows::{cells, gate_of, number, status, together, HEADINGS};
 use super::summary;
@@ -39,6 +40,21 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
     let plots: Vec<Value> = plots.collect::<io::Result<_>>()?;
     let curve = page.curve.map(|sweep| plot::curves(sweep, page.chosen));
     let curve = curve.transpose()?.map(|svg| inline(&svg));
+    let ladder = verdict
+        .ladder
+        .iter()
+        .map(|rung| ladder::cells(rung).to_vec());
+    let recalls = ladder::curves(verdict)
+        .into_iter()
+        .map(|(defense, curves)| {
+            let title = format!("{defense}: who is right, by how much is claimed");
+            Ok(inline(&plot::recalls(
+                &title,
+                "adversary confidence c",
+                &curves,
+            )?))
+        });
+    let recalls: Vec<Value> = recalls.collect::<io::Result<_>>()?;
     let class = match verdict.exit_code {
         0 => "pass",
         1 => "fail",
@@ -58,6 +74,10 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
         doubts,
         curve,
         plots,
+        ladder_headings => ladder::HEADINGS.to_vec(),
+        ladder => ladder.collect::<Vec<_>>(),
+        ladder_says => ladder::remarks(verdict),
+        recalls,
         parameters => summary::parameters(verdict),
         closing => summary::closing(verdict),
     };

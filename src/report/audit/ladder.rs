@@ -1,6 +1,7 @@
 //! The ladder in words and columns: what each adversary believes of each padded period.
 
 use crate::report::human::{self, counted, decimals, line};
+use crate::report::plot::RecallCurve;
 use crate::verdict::ladder::Rung;
 use crate::verdict::{Interval, Verdict};
 
@@ -40,6 +41,24 @@ pub fn cells(rung: &Rung) -> [String; 9] {
         percent(at.top_10_percent.value),
         percent(rung.base_rate),
     ]
+}
+
+/// The curves of each defense that has any.
+pub fn curves(verdict: &Verdict) -> Vec<(String, Vec<RecallCurve>)> {
+    let with_curves = verdict.ladder.iter().filter(|rung| !rung.curve.is_empty());
+    let mut all: Vec<(String, Vec<RecallCurve>)> = Vec::new();
+    for rung in with_curves {
+        let points = rung.curve.iter().map(|of| (of.recall, of.confidence));
+        let curve = RecallCurve {
+            name: rung.adversary.clone(),
+            points: points.collect(),
+        };
+        match all.iter_mut().find(|(defense, _)| *defense == rung.defense) {
+            Some((_, curves)) => curves.push(curve),
+            None => all.push((rung.defense.clone(), vec![curve])),
+        }
+    }
+    all
 }
 
 /// What is to be said of the ladder, a line each.
