@@ -7,4 +7,4 @@ set -euo pipefail
 home=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$home/target}
 cargo build --manifest-path "$home/Cargo.toml" --release --locked --quiet --example mimic
-"$target/release/examples/mimic" "${1:-21}" "${2:-4}" "${3:-$target/mimic.svg}"
+"$target/release/examples/mimic" "${1:-21}" "${2:-4}" "${3:-$home/benches/mimic.svg}"
