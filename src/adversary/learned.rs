@@ -4,7 +4,7 @@
 //! 6.1). Whether that is so only one can tell who tried to: this one knows the defense and its parameters, runs it on other
 //! days and other homes with coins of its own, sees there which periods are genuine, and learns by a random forest and by
 //! logistic regression, whichever does better on days it held back, from all that is seen of a period and around it
-//! ([`features`](super::features)). It answers for each padded period, and for each burst where nothing is padded.
+//! ([`features`]). It answers for each padded period, and for each burst where nothing is padded.
 
 use super::features::{self, Question};
 use super::pupil::{Pupil, Way};
