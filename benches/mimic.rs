@@ -11,7 +11,7 @@ use stp_audit::audit::{run_taught, Audit};
 use stp_audit::defense::find;
 use stp_audit::defense::settings::{DailyBudget, Padding, Scope, Settings};
 use stp_audit::model::{generate, HomeModel};
-use stp_audit::report::plot::{recalls, RecallCurve};
+use stp_audit::report::plot::recalls::{recalls, RecallCurve};
 use stp_audit::trace::Trace;
 use stp_audit::units::Probability;
 

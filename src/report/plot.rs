@@ -5,9 +5,7 @@
 //! seconds is no heavier than an hour. Colours are those of M. Okabe and K. Ito ("Color Universal Design", 2008), which
 //! colour-blind readers can tell apart.
 
-mod recalls;
-
-pub use recalls::{recalls, RecallCurve};
+pub mod recalls;
 
 use super::human::{clipped, decimals, line};
 use crate::tradeoff::{Point, TradeOff};

@@ -6,7 +6,7 @@ use super::rows::{cells, gate_of, number, status, together, HEADINGS};
 use super::summary;
 use crate::report::human::{decimals, line};
 use crate::report::page::{fill, inline};
-use crate::report::plot;
+use crate::report::plot::{self, recalls};
 use minijinja::context;
 use minijinja::value::Value;
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
         .into_iter()
         .map(|(defense, curves)| {
             let title = format!("{defense}: who is right, by how much is claimed");
-            Ok(inline(&plot::recalls(
+            Ok(inline(&recalls::recalls(
                 &title,
                 "adversary confidence c",
                 &curves,

@@ -1,7 +1,7 @@
 //! The ladder in words and columns: what each adversary believes of each padded period.
 
 use crate::report::human::{self, counted, decimals, line};
-use crate::report::plot::RecallCurve;
+use crate::report::plot::recalls::RecallCurve;
 use crate::verdict::ladder::Rung;
 use crate::verdict::{Interval, Verdict};
 
