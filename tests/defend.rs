@@ -359,6 +359,10 @@ fn a_made_up_home_is_read_back_with_its_labels() {
     );
     let scored = scored.ends(0).json();
     assert_eq!(of_all(&scored), truly);
+    let padded = rows(&scored)
+        .into_iter()
+        .find(|row| row["adversary"] == "every-padded-period" && row["device"] == "all");
+    assert!(padded.unwrap()["hit"].as_u64().unwrap() * 2 > truly);
     // Its devices have no names any more; together they are the same, number by number.
     let together = |verdict: &Value| -> Vec<Value> {
         let all = rows(verdict).into_iter();
