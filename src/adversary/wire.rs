@@ -139,6 +139,10 @@ fn side_by_side(seen: &Observation, grid: Grid) -> Option<Vec<Cell>> {
     if bins.unsigned_abs() > SIDE_BY_SIDE_AT_MOST.min(few) {
         return None;
     }
+    // At the end of all time borders pile up, and no bin ends after what falls into it.
+    if grid.start(last.saturating_add(1)) <= window.end {
+        return None;
+    }
     let within = |of: &Sighting| window.start <= of.at && of.end() <= window.end;
     if !seen.sightings.iter().all(within) {
         return None;
@@ -157,7 +161,6 @@ fn side_by_side(seen: &Observation, grid: Grid) -> Option<Vec<Cell>> {
         let index = grid.index(sighting.at);
         let mut border = grid.start(index.saturating_add(1)).0;
         let mut place = usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX);
-        // All instants are within the window: nothing here comes near the end of time.
         while left > 0 {
             let before = border.saturating_sub(at);
             if before > 0 {
@@ -464,6 +467,28 @@ mod tests {
         };
         let bin = affordable(&seen(vec![week]), Duration::from_secs(1));
         assert_eq!(bin, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn time_may_end_within_a_bin() {
+        // Two trains up to the last instant there is, the last bin of which ends after it.
+        let end = Timestamp(i64::MAX);
+        let train = |direction| Sighting {
+            count: 10,
+            every: 1_000_000_000,
+            ..Sighting::one(Timestamp(i64::MAX - 9_000_000_000), 0, direction, 5)
+        };
+        let seen = Observation {
+            window: Span::new(Timestamp(i64::MAX - 10_000_000_000), end),
+            flows: vec![SeenFlow {
+                far: "tunnel".into(),
+                shaping: None,
+            }],
+            ..seen(vec![train(Direction::Up), train(Direction::Down)])
+        };
+        let found = rates(&seen, &knowledge(), Duration::from_secs(1));
+        let all = found[0].cells.iter().map(|cell| cell.up + cell.down);
+        assert_eq!(all.sum::<u64>(), 100);
     }
 
     proptest! {
