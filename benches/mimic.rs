@@ -1,6 +1,9 @@
 //! `mimic DAYS TRIALS PICTURE.svg`: what padding that follows habits hides from an adversary who learned: a made-up home of people with
-//! habits, each decision function, each device and the home as one, at equal overhead: q of each is sought at which it costs
+//! habits, each decision function, each device and the home as one, at equal overhead: of each is sought how much cover costs
 //! what a coin of [`Q`] costs. A table in Markdown on standard output, and the curves as a picture.
+//!
+//! With one q for all a device that is used often is genuine in more of its periods than one that is used seldom, and who knows
+//! but whose tunnel it is knows that. With one c each device has a q of its own, in proportion to how often it is used.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -18,30 +21,83 @@ use stp_audit::units::Probability;
 
 /// Padding probability of the coin, a second.
 const Q: f64 = 0.0005;
-/// How far from its overhead the others' may be.
+/// The confidence of one c for all at first: its q is about [`Q`] on average.
+const C: f64 = 0.09;
+/// How far from its overhead the others' need not be brought nearer.
 const EQUAL: f64 = 0.005;
 /// How often q is corrected at most.
-const ROUNDS: u32 = 12;
+const ROUNDS: u32 = 8;
 
 fn lived(days: u64, seed: u64) -> Result<Trace, stp_audit::trace::TraceError> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     generate(&HomeModel::habits(), days * 86_400, &mut chance).checked()
 }
 
+/// What is the same for every stream.
+#[derive(Clone, Copy)]
+enum Same {
+    Q,
+    C,
+}
+
+impl Same {
+    /// So many times as much cover as [`Q`], or about [`C`], asks for.
+    fn padding(self, cover: f64) -> Result<Padding, Box<dyn std::error::Error>> {
+        Ok(match self {
+            Self::Q => Padding::Q(Probability::new(Q * cover).ok_or("no chance")?),
+            Self::C => Padding::TargetConfidence(1.0 / (1.0 + (1.0 / C - 1.0) * cover)),
+        })
+    }
+
+    /// In words.
+    fn word(self, cover: f64) -> Result<String, Box<dyn std::error::Error>> {
+        Ok(match self.padding(cover)? {
+            Padding::TargetConfidence(c) => format!("c {c:.3}"),
+            _ => format!("q {:.6}", Q * cover),
+        })
+    }
+}
+
+/// What is padded as one, and how much.
+#[derive(Clone, Copy)]
+struct Way {
+    scope: Scope,
+    same: Same,
+    name: &'static str,
+}
+
+const WAYS: [Way; 3] = [
+    Way {
+        scope: Scope::PerDevice,
+        same: Same::Q,
+        name: "each device, one q",
+    },
+    Way {
+        scope: Scope::PerDevice,
+        same: Same::C,
+        name: "each device, one c",
+    },
+    Way {
+        scope: Scope::Home,
+        same: Same::Q,
+        name: "the home",
+    },
+];
+
 type Made = Vec<(String, Box<dyn Defense>)>;
 
 fn made(
     trace: &Trace,
-    scope: Scope,
+    way: Way,
     decision: &str,
-    q: f64,
+    cover: f64,
     budget: Option<DailyBudget>,
 ) -> Result<Made, Box<dyn std::error::Error>> {
     let settings = Settings {
-        padding: Padding::Q(Probability::new(q).ok_or("no chance")?),
+        padding: way.same.padding(cover)?,
         decision: decision.to_owned(),
         daily_budget: budget,
-        scope,
+        scope: way.scope,
         ..Settings::default()
     };
     let row = find("stp").ok_or("no defense stp")?;
@@ -77,25 +133,42 @@ fn overhead(
     ratio.ok_or_else(|| "no bytes".into())
 }
 
-/// The q at which a decision costs that much.
+/// How many times as much cover a decision needs to cost that much.
 fn equal(
     trace: &Trace,
-    scope: Scope,
+    way: Way,
     decision: &str,
     wanted: f64,
     trials: u32,
 ) -> Result<f64, Box<dyn std::error::Error>> {
-    let mut q = Q;
+    // What genuine periods cost without any cover: cover is about in proportion to q.
+    let bare = Way {
+        same: Same::Q,
+        ..way
+    };
+    let alone = overhead(trace, &made(trace, bare, "bernoulli", 0.0, None)?, 1)?;
+    let (mut cover, mut nearest) = (1.0f64, (f64::INFINITY, 1.0));
+    let (mut below, mut above) = (None::<f64>, None::<f64>);
     for _ in 0..ROUNDS {
-        let b = overhead(trace, &made(trace, scope, decision, q, None)?, trials)?;
-        if (b / wanted - 1.0).abs() <= EQUAL {
-            return Ok(q);
+        let b = overhead(trace, &made(trace, way, decision, cover, None)?, trials)?;
+        let off = (b / wanted - 1.0).abs();
+        if off < nearest.0 {
+            nearest = (off, cover);
         }
-        // Without any cover it would be near what genuine periods cost alone: cover is about in proportion to q.
-        let alone = overhead(trace, &made(trace, scope, "bernoulli", 0.0, None)?, 1)?;
-        q *= ((wanted - alone) / (b - alone)).clamp(0.5, 2.0);
+        if off <= EQUAL {
+            break;
+        }
+        match b < wanted {
+            true => below = Some(cover),
+            false => above = Some(cover),
+        }
+        // Another cover draws other coins, and a period of a device that is seldom used weighs much: the overhead jumps.
+        cover = match (below, above) {
+            (Some(below), Some(above)) => (below * above).sqrt(),
+            _ => cover * ((wanted - alone) / (b - alone)).clamp(0.5, 2.0),
+        };
     }
-    Err(format!("{decision}: no q costs {wanted:.2}").into())
+    Ok(nearest.1)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -107,19 +180,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (trace, other) = (lived(days, 1)?, [lived(days, 2)?]);
     let adversaries: Vec<_> = ADVERSARIES.iter().collect();
     let pupils: Vec<_> = PUPILS.iter().filter(|row| row.name == "learned").collect();
-    println!("| padded | decision | daily budget | q | b | AUC of `learned` | lift | c at top 10 % | base rate | AUC of `count` |");
+    println!("| padded | decision | daily budget | q, or c | b | AUC of `learned` | lift | c at top 10 % | base rate | AUC of `count` |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut curves = Vec::new();
-    for (scope, padded) in [(Scope::PerDevice, "each device"), (Scope::Home, "the home")] {
-        let wanted = overhead(&trace, &made(&trace, scope, "bernoulli", Q, None)?, trials)?;
+    for way in WAYS {
+        let coin = Way {
+            same: Same::Q,
+            ..way
+        };
+        let wanted = overhead(&trace, &made(&trace, coin, "bernoulli", 1.0, None)?, trials)?;
         for (decision, budget) in [
             ("bernoulli", None),
             ("hourly", None),
             ("hmm", None),
             ("hmm", Some(DailyBudget::Auto)),
         ] {
-            let q = equal(&trace, scope, decision, wanted, trials)?;
-            let defenses = made(&trace, scope, decision, q, budget)?;
+            let cover = equal(&trace, way, decision, wanted, trials)?;
+            let defenses = made(&trace, way, decision, cover, budget)?;
             let audit = audit(&trace, &defenses, &adversaries, trials);
             let teaching = Teaching {
                 pupils: &pupils,
@@ -146,8 +223,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 )
             };
             println!(
-                "| {padded} | {decision} | {} | {q:.6} | {b:.1} | {} | {} | {:.1} % | {:.1} % | {days_told:.2} |",
+                "| {} | {decision} | {} | {} | {b:.1} | {} | {} | {:.1} % | {:.1} % | {days_told:.2} |",
+                way.name,
                 budget.map_or("no", |_| "auto"),
+                way.same.word(cover)?,
                 of(rung.auc, 2),
                 of(rung.lift, 2),
                 rung.confidence_at.top_10_percent.value * 100.0,
@@ -157,13 +236,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let points = rung.curve.iter();
                 let points = points.map(|at| (at.recall, at.confidence / rung.base_rate));
                 curves.push(RecallCurve {
-                    name: format!("{padded}, {decision}"),
+                    name: format!("{}, {decision}", way.name),
                     points: points.collect(),
                 });
             }
         }
     }
-    let title = format!("An adversary who learned, against padding that follows habits, q {Q}");
-    let drawn = recalls(&title, "confidence over the base rate", &curves)?;
+    let title = "An adversary who learned, against padding that follows habits, at equal overhead";
+    let drawn = recalls(title, "confidence over the base rate", &curves)?;
     Ok(std::fs::write(picture, drawn)?)
 }
