@@ -1,6 +1,6 @@
 //! `mimic DAYS TRIALS PICTURE.svg`: what padding that follows habits hides from an adversary who learned: a made-up home of people with
 //! habits, each decision function, each device and the home as one, at equal overhead: of each is sought how much cover costs
-//! what a coin of [`Q`] costs. A table in Markdown on standard output, and the curves as a picture.
+//! what a coin of [`Q`] costs. A table in Markdown on standard output, and the curves of each device's padding as a picture.
 //!
 //! With one q for all a device that is used often is genuine in more of its periods than one that is used seldom, and who knows
 //! but whose tunnel it is knows that. With one c each device has a q of its own, in proportion to how often it is used.
@@ -232,7 +232,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 rung.confidence_at.top_10_percent.value * 100.0,
                 rung.base_rate * 100.0
             );
-            if budget.is_none() {
+            // A picture has six colours; the home's curves are nearly flat.
+            if budget.is_none() && way.scope == Scope::PerDevice {
                 let points = rung.curve.iter();
                 let points = points.map(|at| (at.recall, at.confidence / rung.base_rate));
                 curves.push(RecallCurve {
