@@ -61,6 +61,19 @@ pub fn curves(verdict: &Verdict) -> Vec<(String, Vec<RecallCurve>)> {
     all
 }
 
+/// How far the surest tenth can be right where fewer than a tenth are genuine: an adversary who errs in nothing shows no more.
+fn few(rung: &Rung) -> Option<String> {
+    let least = rung.base_rate < 0.1 && rung.base_rate > 0.0;
+    least.then(|| {
+        format!(
+            "{}: {} of all are genuine, fewer than a tenth: the surest tenth can be right about {} at most, a lift of 10.",
+            line(&rung.defense),
+            percent(rung.base_rate),
+            percent(rung.base_rate * 10.0)
+        )
+    })
+}
+
 /// What is to be said of the ladder, a line each.
 pub fn remarks(verdict: &Verdict) -> Vec<String> {
     let Some(first) = verdict.ladder.first() else {
@@ -72,7 +85,12 @@ pub fn remarks(verdict: &Verdict) -> Vec<String> {
          nothing. Intervals: 95 %, drawn by {}.",
         first.drawn_by
     )];
+    let mut before = None;
     for rung in &verdict.ladder {
+        // All of a defense are asked about the same.
+        if before.replace(&rung.defense) != Some(&rung.defense) {
+            lines.extend(few(rung));
+        }
         let who = format!("{}, {}", line(&rung.defense), line(&rung.adversary));
         if !rung.curve.is_empty() && (!rung.examples.is_empty() || rung.kinds.is_some()) {
             let points = rung.curve.iter().step_by(4);
