@@ -23,6 +23,7 @@ use stp_audit::model::{generate, HomeModel};
 use stp_audit::stats::wilson;
 use stp_audit::threat::{Knowledge, Observation};
 use stp_audit::trace::Trace;
+use stp_audit::units::NANOS;
 use stp_audit::verdict::ladder::Rung;
 
 /// Six hours of three devices of the built-in home, used ten times as often.
@@ -183,6 +184,45 @@ fn the_ladder_of_another_home_and_its_controls() {
     let most = most.map(|of| of.value).fold(0.0, f64::max);
     let headline = of_stp().find(|row| row.headline).unwrap();
     assert_eq!(headline.confidence.unwrap().value, most);
+}
+
+/// The same home, but everything its people do they begin on the second.
+fn on_the_second(mut trace: Trace) -> Trace {
+    for activity in &mut trace.activities {
+        let late = activity.span.start.0.rem_euclid(NANOS);
+        let of_it = trace.packets.iter_mut().filter(|packet| {
+            packet.flow as usize == activity.device && activity.traffic.contains(packet.at)
+        });
+        of_it.for_each(|packet| packet.at.0 -= late);
+        for span in [&mut activity.span, &mut activity.traffic] {
+            (span.start.0, span.end.0) = (span.start.0 - late, span.end.0 - late);
+        }
+    }
+    trace.packets.sort_by_key(|packet| packet.at);
+    trace.checked().unwrap()
+}
+
+#[test]
+fn who_begins_on_the_second_is_known_by_it_and_nobody_else() {
+    let area = |of: fn(Trace) -> Trace| {
+        let (trace, others) = (of(home(1, 21_600)), [2, 3].map(|n| of(home(n, 21_600))));
+        let asked = Asked {
+            pupils: &["learned"],
+            ladder: true,
+            others: &others,
+            jobs: 2,
+        };
+        rung(
+            &audited(&trace, &["stp"], &asked, &none()),
+            "stp",
+            "learned",
+        )
+        .auc
+    };
+    let (usual, known) = (area(|trace| trace), area(on_the_second));
+    println!("AUC {usual:?} at any instant, {known:?} on the second");
+    assert!(known.low > 0.9, "{known:?}");
+    assert!(usual.high < known.low - 0.1, "{usual:?}, {known:?}");
 }
 
 #[test]

@@ -142,15 +142,8 @@ impl Quiet {
     }
 }
 
-/// Shows every question of a wire and its row, by track and then by time. Without `phases` the two numbers that tell where
-/// within a second, and within T, a unit begins are 0: of homes that are made up, whose people only ever do anything on the
-/// second, they would tell what no wire of a real home tells.
-pub fn each(
-    wire: &Wire,
-    knowledge: &Knowledge,
-    phases: bool,
-    show: &mut dyn FnMut(&Question, &[f64]),
-) {
+/// Shows every question of a wire and its row, by track and then by time.
+pub fn each(wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, &[f64])) {
     let tracks = tracks(wire, knowledge);
     let every = tracks.iter().flat_map(|track| track.units.iter().copied());
     let all = Moments::of(every);
@@ -171,7 +164,6 @@ pub fn each(
             begun: &begun,
             own: Moments::of(track.units.iter().copied()),
             own_runs: runs(track),
-            phases,
         };
         of_track(track, &around, &wire.seen.sightings, show);
     }
@@ -183,7 +175,6 @@ struct Around<'a> {
     begun: &'a Moments,
     own: Moments,
     own_runs: Moments,
-    phases: bool,
 }
 
 fn of_track(
@@ -209,10 +200,7 @@ fn of_track(
         let clock = clock(unit.span.start);
         let start = unit.span.start;
         let period = track.period.map_or(1.0, |period| period.as_secs_f64());
-        let phase = |of: f64| match around.phases {
-            true => start.as_secs_f64().rem_euclid(of) / of,
-            false => 0.0,
-        };
+        let phase = |of: f64| start.as_secs_f64().rem_euclid(of) / of;
         let others = |all: &Moments, own: &Moments, seconds: i64| {
             all.begun(begin, seconds) - own.begun(begin, seconds)
         };
@@ -316,7 +304,7 @@ mod tests {
         let (seen, knowledge) = (seen(), knowledge());
         let wire = Wire::new(&seen, &knowledge, Duration::from_secs(1));
         let mut rows: Vec<(Question, Vec<f64>)> = Vec::new();
-        each(&wire, &knowledge, true, &mut |question, row| {
+        each(&wire, &knowledge, &mut |question, row| {
             rows.push((*question, row.to_vec()));
         });
         assert_eq!(rows.len(), 5);
@@ -345,6 +333,8 @@ mod tests {
             (of(2, "others_begun_after"), of(3, "others_begun_before")),
             (2.0, 2.0)
         );
+        // 30 s is on the second, and half of 4 s past a multiple of it.
+        assert_eq!((of(2, "second_phase"), of(2, "period_phase")), (0.0, 0.5));
         assert_eq!((of(0, "track"), of(3, "track")), (1.0, 0.0));
         assert!(rows.iter().all(|(_, row)| row.len() == NAMES.len()));
         assert!(rows

@@ -17,13 +17,11 @@ use crate::threat::Knowledge;
 pub struct Learned {
     /// How large its forest is.
     pub growth: Growth,
-    /// Whether it looks at where within a second padding begins: see [`features::each`].
-    pub phases: bool,
 }
 
 impl Pupil for Learned {
     fn look(&self, wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, &[f64])) {
-        features::each(wire, knowledge, self.phases, show);
+        features::each(wire, knowledge, show);
     }
 
     fn way(&self) -> Way {

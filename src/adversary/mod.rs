@@ -101,8 +101,6 @@ pub struct Schooling {
     pub growth: Growth,
     /// What [`priors`] knows beforehand of each hour (UTC); learned where there is none.
     pub priors: Option<[f64; 24]>,
-    /// Whether where within a second padding begins is looked at: see [`features::each`].
-    pub phases: bool,
 }
 
 /// An adversary that has to be taught, as it is listed.
@@ -130,7 +128,6 @@ pub static PUPILS: &[PupilRow] = &[
         make: |schooling| {
             Arc::new(learned::Learned {
                 growth: schooling.growth,
-                phases: schooling.phases,
             })
         },
     },
@@ -145,7 +142,6 @@ pub static PUPILS: &[PupilRow] = &[
         make: |schooling| {
             Arc::new(priors::ByPriors {
                 table: schooling.priors,
-                phases: schooling.phases,
             })
         },
     },

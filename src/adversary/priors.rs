@@ -18,13 +18,11 @@ use std::path::Path;
 pub struct ByPriors {
     /// The chance by hour of the day, UTC; learned where there is none.
     pub table: Option<[f64; 24]>,
-    /// Whether it looks at where within a second padding begins: see [`features::each`].
-    pub phases: bool,
 }
 
 impl Pupil for ByPriors {
     fn look(&self, wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, &[f64])) {
-        features::each(wire, knowledge, self.phases, show);
+        features::each(wire, knowledge, show);
     }
 
     fn way(&self) -> Way {

@@ -44,7 +44,6 @@ struct Variant {
 /// Who listens to the trials of one defense.
 pub struct Listener {
     ladder: bool,
-    phases: bool,
     variants: Vec<Variant>,
 }
 
@@ -97,7 +96,6 @@ impl Listener {
         }
         Self {
             ladder: teaching.ladder,
-            phases: teaching.schooling.phases,
             variants,
         }
     }
@@ -127,38 +125,33 @@ impl Listener {
             .filter(|(_, course)| matches!(course.row.name, STUDIED | PRIORS))
             .collect();
         let priors = school.courses.iter().find(|c| c.row.name == PRIORS);
-        features::each(
-            wire,
-            &ground.knowledge,
-            self.phases,
-            &mut |question, row| {
-                asked.pass(|| {
-                    let mut beliefs: Vec<f32> = direct
-                        .iter()
-                        .map(|(_, course)| model(&course.models, question, row))
-                        .collect();
-                    if number == 0 {
-                        let variants = self.variants.iter();
-                        beliefs.extend(variants.map(|v| model(&v.models, question, row)));
-                    }
-                    let alone = priors.and_then(|course| {
-                        let model = course.models.get(folds.at(question.span.start) as usize)?;
-                        let part = model.parts.get(&question.part)?;
-                        let Mind::Priors(priors) = &part.mind else {
-                            return None;
-                        };
-                        let both = [hours::alone(priors, row), hours::both(priors, row)];
-                        Some(both.map(|belief| part.in_proportion(belief)))
-                    });
-                    One {
-                        question: *question,
-                        genuine: marks.genuine(question),
-                        beliefs,
-                        alone,
-                    }
+        features::each(wire, &ground.knowledge, &mut |question, row| {
+            asked.pass(|| {
+                let mut beliefs: Vec<f32> = direct
+                    .iter()
+                    .map(|(_, course)| model(&course.models, question, row))
+                    .collect();
+                if number == 0 {
+                    let variants = self.variants.iter();
+                    beliefs.extend(variants.map(|v| model(&v.models, question, row)));
+                }
+                let alone = priors.and_then(|course| {
+                    let model = course.models.get(folds.at(question.span.start) as usize)?;
+                    let part = model.parts.get(&question.part)?;
+                    let Mind::Priors(priors) = &part.mind else {
+                        return None;
+                    };
+                    let both = [hours::alone(priors, row), hours::both(priors, row)];
+                    Some(both.map(|belief| part.in_proportion(belief)))
                 });
-            },
-        );
+                One {
+                    question: *question,
+                    genuine: marks.genuine(question),
+                    beliefs,
+                    alone,
+                }
+            });
+        });
         let answer = |one: &One, belief: f32| Answer {
             belief,
             genuine: one.genuine,

@@ -139,7 +139,6 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     verdict.adversaries.extend(taught);
     verdict.ladder = audited.ladder.clone();
     verdict.caveats.extend(audited.caveats.iter().cloned());
-    verdict.caveats.extend(lessons.caveat());
     if let Some(path) = &args.taught.save_model {
         let packed = pack(&audited.models).map_err(|error| usage(error.to_string()))?;
         write_whole(path, |out| out.write_all(&packed))?;

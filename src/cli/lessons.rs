@@ -8,17 +8,9 @@ use crate::cli::args::{Common, DefendArgs, TaughtArgs};
 use crate::cli::auditing::pupils;
 use crate::cli::exit::usage;
 use crate::cli::homes::Ground;
-use crate::trace::{Source, Trace};
-use crate::units::NANOS;
+use crate::trace::Trace;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
-
-/// Whether somebody made up a home whose people do everything on the second.
-fn on_the_second(trace: &Trace) -> bool {
-    let mut activities = trace.activities.iter();
-    trace.source == Source::Generated
-        && activities.all(|activity| activity.traffic.start.0.rem_euclid(NANOS) == 0)
-}
 
 /// Who is taught, and on what.
 pub struct Lessons {
@@ -72,7 +64,6 @@ impl Lessons {
             pupils,
             schooling: Schooling {
                 priors,
-                phases: !on_the_second(&ground.trace),
                 ..Schooling::default()
             },
             others,
@@ -92,16 +83,6 @@ impl Lessons {
         }
     }
 
-    /// What is to be doubted about what they find.
-    pub fn caveat(&self) -> Option<String> {
-        let blind = !self.pupils.is_empty() && !self.schooling.phases;
-        blind.then(|| {
-            "activities of this made-up home begin on whole seconds, which those of no real home do, and cover does not: where \
-             within a second, and within T, padding begins was not looked at, or nothing else would have been learned"
-                .to_owned()
-        })
-    }
-
     /// What steers them, for the report.
     pub fn tell(&self, args: &TaughtArgs, parameters: &mut BTreeMap<String, Value>) {
         if self.pupils.is_empty() {
@@ -115,7 +96,6 @@ impl Lessons {
         parameters.insert("learned_from".into(), json!(learned_from));
         parameters.insert("trees".into(), json!(self.schooling.growth.trees));
         parameters.insert("tree_depth".into(), json!(self.schooling.growth.depth));
-        parameters.insert("phase_of_onset".into(), json!(self.schooling.phases));
         if let Some(path) = &args.priors {
             parameters.insert("priors".into(), json!(path));
         }

@@ -24,8 +24,10 @@ const EVERY_AT_LEAST: Duration = Duration::from_millis(1);
 
 /// Lives in a home for so many seconds (at most [`SECONDS_AT_MOST`]).
 ///
-/// In each second in which a device is not used, a use begins with its chance p; which one is replayed is drawn evenly, and no
-/// other of that device begins before the first whole second after its last byte, so that no two share an instant. A use that begins within the window is replayed
+/// In each second in which a device is not used, a use begins with its chance p, at any instant of that second, drawn evenly:
+/// nobody switches a light on the second, and who did would be known by it. Which use is replayed is drawn evenly, and no other
+/// of that device begins before the first whole second after its last byte, so that no two share an instant; from last byte to
+/// next begin it is 1 / p seconds on average. A use that begins within the window is replayed
 /// to its end, and the window grows to hold it. Each device has chance of its own, so that one added at the end of the list
 /// changes no other. Devices that have a part in people's lives are used as those are lived, day by day, at any instant of a
 /// second; one that is still busy is used once it is free. A trace that would have more than [`GENERATED_AT_MOST`] packets ends earlier: see its window.
@@ -181,7 +183,8 @@ impl Life<'_> {
         let mut idle = 0u64;
         while !recorded.is_empty() {
             let second = idle.saturating_add(arrivals.draw(chance));
-            let begin = BEGIN + Duration::from_secs(second.min(SECONDS_AT_MOST));
+            let within = Duration::from_nanos(chance.gen_range(0..NANOS).unsigned_abs());
+            let begin = BEGIN + Duration::from_secs(second.min(SECONDS_AT_MOST)) + within;
             let Some(use_) = recorded.get(chance.gen_range(0..recorded.len())) else {
                 return;
             };
@@ -189,9 +192,9 @@ impl Life<'_> {
                 return;
             }
             self.used(begin, use_);
-            idle = second
-                .saturating_add(use_.duration.as_secs())
-                .saturating_add(1);
+            // The second of its last byte is not idle.
+            let busy = within.saturating_add(use_.duration).as_secs();
+            idle = second.saturating_add(busy).saturating_add(1);
         }
     }
 }
@@ -292,13 +295,44 @@ mod tests {
     fn arrivals_come_at_their_chance() {
         let home = HomeModel::single_device();
         let trace = generate(&home, 3_000_000, &mut chance(8));
-        // A turn is 299 idle seconds and a use; six of seven end in their second second, that of .75 s in its first.
-        let expected = 3_000_000.0 / (299.0 + 13.0 / 7.0);
+        // A turn is 299 seconds in vain, those that a use ends beyond its own, and its own. As a use begins at any instant of a
+        // second, it ends as many seconds on as it is long, on average: 7.75 s / 7 (of 1.25 s three of four times 1, else 2).
+        let expected = 3_000_000.0 / (299.0 + 7.75 / 7.0 + 1.0);
         let found = trace.activities.len() as f64;
         assert!(
             (found - expected).abs() < 5.0 * expected.sqrt(),
             "{found}, not {expected}"
         );
+    }
+
+    #[test]
+    fn uses_begin_at_any_instant_of_a_second_and_idle_time_is_what_chance_says() {
+        let home = HomeModel::single_device();
+        let trace = generate(&home, 3_000_000, &mut chance(8));
+        let count = trace.activities.len() as f64;
+        let mut tenths = [0u32; 10];
+        for activity in &trace.activities {
+            let within = activity.span.start.0.rem_euclid(NANOS);
+            tenths[(within * 10 / NANOS) as usize] += 1;
+        }
+        // A tenth each, within four standard deviations of it.
+        let deviation = (count * 0.1 * 0.9).sqrt();
+        for tenth in tenths {
+            assert!(
+                (f64::from(tenth) - count / 10.0).abs() < 4.0 * deviation,
+                "{tenths:?}"
+            );
+        }
+        // From last byte to next begin 1 / p = 300 s; as idle times are as wide as they are long, within four standard errors.
+        let pairs = trace.activities.windows(2);
+        let idle = pairs.map(|pair| pair[1].span.start.since(pair[0].span.end).as_secs_f64());
+        let mean = idle.sum::<f64>() / (count - 1.0);
+        assert!((mean - 300.0).abs() < 4.0 * 300.0 / count.sqrt(), "{mean}");
+        // Never two in one second, nor one before the last byte of another.
+        for pair in trace.activities.windows(2) {
+            let second = |at: Timestamp| at.0.div_euclid(NANOS);
+            assert!(second(pair[1].span.start) > second(pair[0].span.end));
+        }
     }
 
     #[test]
