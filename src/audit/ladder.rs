@@ -376,12 +376,13 @@ pub fn rungs(
     }
     if let Some(reach) = school.same_wire.filter(|_| !school.courses.is_empty()) {
         says.push(format!(
-            "{name}: learned from the same wire's other {}; no other coins: each quarter of them is answered by who learned from \
-             the other three, but for what lies within {:.0} s of a border between them",
+            "{name}: learned from the same wire's other {}; no other coins: of {} parts each is answered by who learned from the \
+             others, but for what lies within {:.0} s of a border between them",
             match school.folds.blocks.are_days() {
                 true => "days",
                 false => "eighths",
             },
+            school.folds.count,
             reach.as_secs_f64(),
         ));
     } else if !rungs.is_empty() && !school.folds.blocks.are_days() && school.folds.count > 1 {

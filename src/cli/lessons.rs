@@ -185,8 +185,8 @@ impl Lessons {
         let known = self.known.as_ref().filter(|_| !self.pupils.is_empty())?;
         Some(match answering(known, defense) {
             Some(of) => format!(
-                "adversaries that learned did so on other wires, of {of}: of a defense that is not that one they may know less \
-                 than can be learned"
+                "adversaries that learned did so on other wires, of {of}: of another defense they may know less than can be \
+                 learned, and of the same days they would remember what they were told"
             ),
             None => {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
