@@ -145,7 +145,10 @@ fn cover_that_is_always_shorter_is_told() {
     let row = found.results.iter().find(|row| row.device == "all");
     let row = row.unwrap();
     assert!(row.confidence.unwrap().low > 0.9, "{row:?}");
-    assert!(row.recall.unwrap() > 0.9, "{row:?}");
+    // It claims where it would have been right most surely, which may be little; what it believes tells all.
+    assert!(row.recall.unwrap() >= 0.1, "{row:?}");
+    let all = rung.confidence_at_full_recall;
+    assert!(all.value > 0.9, "{all:?}");
     control_holds(rung);
     let says = found.caveats.join("\n");
     assert!(
