@@ -5,8 +5,9 @@
 //! of less than two days each eighth of the window by the other seven, on wires shaped with other coins. Of a made-up home
 //! there are other homes of the same kind, lived with other seeds, and one model is taught on those.
 //!
-//! Of a defense of which only a wire is known there are neither other coins: the blocks of that wire are learned from by who is
-//! asked about others of them, but for what lies near a border between the two.
+//! Of a defense of which only a wire is known there are no other coins either: who is asked about some blocks of that wire has
+//! learned from the others, but for what lies near a border between the two. A wire that was recorded of a defense that is at
+//! hand teaches nobody: who was taught on that defense answers for it.
 
 use super::borders::Borders;
 use super::ground::Ground;
