@@ -128,6 +128,23 @@ fn adversaries_that_learn_are_asked_about_both_wires() {
     assert!(from.contains("other times of 240 s at home"), "{from}");
 }
 
+/// Of a capture there are no other homes: its other hours teach, cut as what is lived.
+#[test]
+fn the_rest_of_a_capture_teaches_who_is_asked_about_a_part() {
+    let words = "defend evening-lan.pcapng --labels evening-labels.csv --mode stp --loopback --minutes 3 --time-scale 60 \
+                 --trials 2 --format json --adversary learned";
+    let verdict = program::line(words).ends(0).json();
+    let from = verdict["parameters"]["learned_from"].as_str().unwrap();
+    let pieces: u32 = from.split(' ').next().unwrap().parse().unwrap();
+    // Two hours hold forty times three minutes, and one of them is lived.
+    assert!((20..=40).contains(&pieces), "{from}");
+    assert!(from.contains("other times of 180 s at home, 4 times each"));
+    let rungs = verdict["ladder"].as_array().unwrap();
+    let of = rungs.iter().map(|rung| rung["defense"].as_str().unwrap());
+    let of: Vec<&str> = of.collect();
+    assert_eq!(of, ["stp", "stp-loopback"], "{}", verdict["caveats"]);
+}
+
 #[test]
 fn what_no_tunnel_has_is_refused() {
     for (arguments, says) in [

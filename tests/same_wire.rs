@@ -371,6 +371,9 @@ fn too_little_to_learn_from_is_said_and_nothing_is_claimed() {
     let learned = learned.unwrap();
     assert_eq!(learned["claims"], 0);
     assert!(learned["confidence"].is_null());
+    // Who learned nothing learned from nowhere.
+    let alone = words("score --format json --quiet --adversary learned", &given);
+    assert!(!caveats(&alone.ends(0).json()).contains("learned from the same wire"));
     // What is of no use is refused in words.
     for (more, says) in [
         ("--save-model m", "add --adversary learned"),

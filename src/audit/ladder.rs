@@ -374,7 +374,8 @@ pub fn rungs(
         }
         rungs.push(rung);
     }
-    if let Some(reach) = school.same_wire.filter(|_| !school.courses.is_empty()) {
+    let anybody = school.courses.iter().any(|course| course.taught.is_some());
+    if let Some(reach) = school.same_wire.filter(|_| anybody) {
         says.push(format!(
             "{name}: learned from the same wire's other {}; no other coins: of {} parts each is answered by who learned from the \
              others, but for what lies within {:.0} s of a border between them",
