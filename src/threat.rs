@@ -235,6 +235,14 @@ pub trait Defense: Send + Sync {
         false
     }
 
+    /// Of a wire that was made once and cannot be made of other days: the name of the defense that made it, by whose wires
+    /// adversaries are taught. `None` of a defense that can be run again.
+    ///
+    /// Who was taught on a recorded wire and is asked about the same would be asked what it was told.
+    fn recorded_of(&self) -> Option<&str> {
+        None
+    }
+
     /// What its theory promises, where it has one.
     fn foretold(&self) -> Foretold {
         Foretold::default()

@@ -99,6 +99,52 @@ fn a_loopback_delivers_everything_and_its_wire_agrees_with_the_simulator() {
     assert!(page.contains("## Loopback") && page.contains("What such a wire shows"));
 }
 
+/// Who learned of the simulator at other times is asked about it and about the wire that was really there.
+#[test]
+fn adversaries_that_learn_are_asked_about_both_wires() {
+    let words = "defend --mode stp --loopback --minutes 4 --time-scale 40 --trials 4 --seed 7 --duration 6h --format json \
+                 --adversary every-padded-period,learned --ladder";
+    let verdict = program::line(words).ends(0).json();
+    let schema: Value = serde_json::from_str(stp_audit::report::audit::json::SCHEMA).unwrap();
+    assert!(jsonschema::is_valid(&schema, &verdict), "{verdict}");
+    let rungs = verdict["ladder"].as_array().unwrap();
+    let rows = verdict["results"].as_array().unwrap();
+    for defense in ["stp", "stp-loopback"] {
+        let of = |one: &&Value| one["defense"] == defense && one["adversary"] == "learned";
+        let row = rows.iter().filter(of).find(|row| row["device"] == "all");
+        assert!(row.unwrap()["activities"].as_u64() > Some(3), "{defense}");
+        let rung = rungs.iter().find(of);
+        let rung = rung.unwrap_or_else(|| panic!("{defense}: {}", verdict["caveats"]));
+        let auc = rung["auc"]["value"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&auc), "{rung}");
+        // One school for both: what it learned, of as many examples.
+        assert_eq!(rung["learned_by"], rungs[1]["learned_by"]);
+        assert!(rung["shuffled_labels"].is_object(), "{rung}");
+    }
+    let learned = |one: &&Value| one["adversary"] == "learned";
+    let agreement = verdict["loopback"]["agreement"].as_array().unwrap();
+    assert!(agreement.iter().any(|one| learned(&one)), "{agreement:?}");
+    let from = verdict["parameters"]["learned_from"].as_str().unwrap();
+    assert!(from.contains("other times of 240 s at home"), "{from}");
+}
+
+/// Of a capture there are no other homes: its other hours teach, cut as what is lived.
+#[test]
+fn the_rest_of_a_capture_teaches_who_is_asked_about_a_part() {
+    let words = "defend evening-lan.pcapng --labels evening-labels.csv --mode stp --loopback --minutes 3 --time-scale 60 \
+                 --trials 2 --format json --adversary learned";
+    let verdict = program::line(words).ends(0).json();
+    let from = verdict["parameters"]["learned_from"].as_str().unwrap();
+    let pieces: u32 = from.split(' ').next().unwrap().parse().unwrap();
+    // Two hours hold forty times three minutes, and one of them is lived.
+    assert!((20..=40).contains(&pieces), "{from}");
+    assert!(from.contains("other times of 180 s at home, 4 times each"));
+    let rungs = verdict["ladder"].as_array().unwrap();
+    let of = rungs.iter().map(|rung| rung["defense"].as_str().unwrap());
+    let of: Vec<&str> = of.collect();
+    assert_eq!(of, ["stp", "stp-loopback"], "{}", verdict["caveats"]);
+}
+
 #[test]
 fn what_no_tunnel_has_is_refused() {
     for (arguments, says) in [

@@ -89,6 +89,9 @@ pub struct Part {
 pub struct Model {
     /// By [`Question::part`].
     pub parts: BTreeMap<u32, Part>,
+    /// Names of the kinds of activities, class 1 first; of those who tell kinds apart alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
 }
 
 fn odds(chance: f64) -> f64 {
@@ -355,6 +358,17 @@ impl Blocks {
     pub fn are_days(&self) -> bool {
         self.length == nanos(DAY)
     }
+
+    /// How long one is; the last may be longer.
+    pub fn length(&self) -> Duration {
+        Duration::from_nanos(self.length.unsigned_abs())
+    }
+
+    /// Where a block begins; the one behind the last would begin with its end.
+    pub fn begin(&self, block: u32) -> Timestamp {
+        let offset = self.length.saturating_mul(i64::from(block));
+        Timestamp(self.start.0.saturating_add(offset))
+    }
 }
 
 /// Which model answers when: each block by one that was taught without it.
@@ -510,7 +524,12 @@ mod tests {
         };
         let folds: Vec<u32> = (0..7).map(|block| folds.of_block(block)).collect();
         assert_eq!(folds, [0, 0, 0, 1, 1, 2, 2]);
+        assert_eq!(week.begin(2), at(48));
         let day = Blocks::of(Span::new(at(0), at(24)));
         assert_eq!((day.count(), day.at(at(4)), day.are_days()), (8, 1, false));
+        assert_eq!(
+            (day.length(), day.begin(3)),
+            (Duration::from_secs(10_800), at(9))
+        );
     }
 }

@@ -6,7 +6,8 @@
 //! many periods tell as much as fifty.
 
 use super::ground::Ground;
-use super::school::{Course, Marks, School, Teaching};
+use super::marks::{class_among, Marks};
+use super::school::{Course, School, Teaching};
 use super::streams::stream;
 use crate::adversary::features::{self, Question};
 use crate::adversary::hours;
@@ -190,9 +191,12 @@ impl Listener {
                 let look = &mut |question: &Question, row: &[f64]| {
                     let class = marks.class(question);
                     let model = course.models.get(folds.at(question.span.start) as usize);
-                    let found = model.and_then(|model| model.name(question, row));
+                    let found = model.and_then(|model| {
+                        let found = model.name(question, row)?;
+                        Some(class_among(&school.kinds, model, found.class))
+                    });
                     if let (true, Some(found)) = (class > 0, found) {
-                        pairs.push((question.device, class, found.class));
+                        pairs.push((question.device, class, found));
                     }
                 };
                 course.pupil.look(wire, &ground.knowledge, look);
@@ -363,7 +367,19 @@ pub fn rungs(
         }
         rungs.push(rung);
     }
-    if !rungs.is_empty() && !school.folds.blocks.are_days() && school.folds.count > 1 {
+    let anybody = school.courses.iter().any(|course| course.taught.is_some());
+    if let Some(reach) = school.same_wire.filter(|_| anybody) {
+        says.push(format!(
+            "{name}: learned from the same wire's other {}; no other coins: of {} parts each is answered by who learned from the \
+             others, but for what lies within {:.0} s of a border between them",
+            match school.folds.blocks.are_days() {
+                true => "days",
+                false => "eighths",
+            },
+            school.folds.count,
+            reach.as_secs_f64(),
+        ));
+    } else if !rungs.is_empty() && !school.folds.blocks.are_days() && school.folds.count > 1 {
         says.push(format!(
             "{name}: less than two days to learn from: each eighth of the window is answered by who learned from others of the \
              same day, on wires with other coins; a longer capture tells more"

@@ -4,8 +4,10 @@
 //! run side by side and are told apart by their streams of chance alone, so the result is the same for any number of threads.
 //! Kept are the counts of each trial, not what was seen in it.
 
+mod borders;
 mod ground;
 mod ladder;
+mod marks;
 mod outcome;
 pub mod saved;
 pub mod school;
@@ -109,8 +111,19 @@ pub fn run_taught(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(audit.jobs.unwrap_or(0));
     // No threads to be had: one after the other gives the same.
     let pool = pool.build().ok();
+    // Who answers for each defense: who was taught on it, or, for a recorded wire, on the defense that made it.
+    let places = audit.defenses.iter().enumerate();
+    let answers = places.map(|(place, (_, defense))| {
+        let made_by = defense.recorded_of();
+        let named = |made_by: &str| audit.defenses.iter().position(|(name, _)| name == made_by);
+        made_by.and_then(named).unwrap_or(place)
+    });
+    let answers: Vec<usize> = answers.collect();
     let teach = |(name, defense): &(String, Box<dyn Defense>)| {
-        let school = School::teach(&ground, teaching, audit.seed, name, &**defense);
+        let school = match defense.recorded_of() {
+            None => School::teach(&ground, teaching, audit.seed, name, &**defense),
+            Some(made_by) => School::without_lessons(&ground, teaching, made_by),
+        };
         let wanted = !teaching.pupils.is_empty() || teaching.ladder;
         let listener = wanted.then(|| Listener::new(&school, teaching, audit.seed, name));
         (school, listener)
@@ -136,7 +149,7 @@ pub fn run_taught(
         let shaped = shaped(audit.trace, name, &**defense, audit.seed, number);
         let away = ground.away(number);
         let away = away.map(|away| defense.shape(away, &mut stream("away")).seen);
-        let (school, listener) = schools.get(place)?;
+        let (school, listener) = schools.get(*answers.get(place)?)?;
         let listener = listener.as_ref().filter(|_| number < ladder::TRIALS);
         let mut dealt = stream("shuffle");
         let away = away.as_ref();
@@ -165,8 +178,12 @@ pub fn run_taught(
         }
     }
     let (mut rungs_of_all, mut models, mut caveats) = (Vec::new(), Models::new(), Vec::new());
-    let each = audit.defenses.iter().zip(&trials).zip(&schools);
-    for (((name, _), trials), (school, listener)) in each {
+    let taught = answers.iter().map(|&place| schools.get(place));
+    let each = audit.defenses.iter().zip(&trials).zip(taught);
+    for (((name, defense), trials), answer) in each {
+        let Some((school, listener)) = answer else {
+            continue;
+        };
         if let Some(listener) = listener {
             let heard = trials.iter().filter_map(|trial| trial.heard.as_ref());
             let heard: Vec<&Heard> = heard.collect();
@@ -174,7 +191,7 @@ pub fn run_taught(
             rungs_of_all.extend(rungs);
             caveats.extend(says);
         }
-        if teaching.keep {
+        if teaching.keep && defense.recorded_of().is_none() {
             models.insert(name.clone(), school.whole(audit.seed, name));
         }
     }
@@ -253,6 +270,41 @@ pub fn score_with(
     tolerance: Duration,
     settings: &Settings,
 ) -> Vec<Outcome> {
+    let scored = Scored {
+        before,
+        seen,
+        name,
+        adversaries,
+        seed,
+        tolerance,
+    };
+    score_taught(scored, settings, &Teaching::none()).results
+}
+
+/// What to score: see [`score`].
+pub struct Scored<'a> {
+    /// The truth.
+    pub before: &'a Trace,
+    /// The wire.
+    pub seen: Observation,
+    /// What the defense is called.
+    pub name: &'a str,
+    /// Adversaries, in the order of the results.
+    pub adversaries: &'a [&'static Row],
+    /// What all chance comes from.
+    pub seed: u64,
+    /// How far from an activity a right claim may be.
+    pub tolerance: Duration,
+}
+
+/// [`score_with`] with adversaries that are taught on the same wire: each part of it is answered by who learned from other
+/// parts. No other homes are looked at: the defense is not there to defend them. What the others are worth does not change by
+/// that.
+pub fn score_taught(scored: Scored, settings: &Settings, teaching: &Teaching) -> Audited {
+    let Scored {
+        before, seen, name, ..
+    } = scored;
+    let seed = scored.seed;
     let (genuine, carried) = (before.bytes(), seen.bytes());
     let shaped = ShapedTrace {
         seen,
@@ -266,28 +318,54 @@ pub fn score_with(
         periods: Vec::new(),
         broken: Vec::new(),
     };
-    let of_activities: Vec<&'static Row> = adversaries
+    let of_activities: Vec<&'static Row> = scored
+        .adversaries
         .iter()
         .filter(|row| row.kind == crate::adversary::Kind::Activities)
         .copied()
         .collect();
-    let ground = Ground::new(before, &of_activities, settings, tolerance);
+    let ground = Ground::new(before, &of_activities, settings, scored.tolerance);
     let mut chance = streams::stream(seed, &[name, "shuffle"], 0);
-    let nobody = School::nobody(before);
-    let trial = judge(&ground, &shaped, None, 0, &nobody, None, &mut chance);
+    let wanted = !teaching.pupils.is_empty() || teaching.ladder;
+    let school = match wanted {
+        true => School::teach_on(&ground, teaching, seed, name, &shaped),
+        false => School::nobody(before),
+    };
+    let listener = wanted.then(|| Listener::new(&school, teaching, seed, name));
+    let listener = listener.as_ref();
+    let trial = judge(&ground, &shaped, None, 0, &school, listener, &mut chance);
     let about = About {
         defense: name,
         parameters: Default::default(),
         foretold: Default::default(),
         seed,
-        taught: Vec::new(),
+        taught: teaching.pupils.iter().map(|row| row.name).collect(),
     };
-    let known = outcomes(&about, &ground, &[trial]);
-    known
-        .into_iter()
-        .map(|row| Outcome {
-            added_latency_ms: Latency::default(),
-            ..row
-        })
-        .collect()
+    let trials = [trial];
+    let known = outcomes(&about, &ground, &trials);
+    let mut audited = Audited {
+        results: known
+            .into_iter()
+            .map(|row| Outcome {
+                added_latency_ms: Latency::default(),
+                ..row
+            })
+            .collect(),
+        done: 1,
+        of: 1,
+        cut_short: Vec::new(),
+        ladder: Vec::new(),
+        models: Models::new(),
+        caveats: Vec::new(),
+    };
+    if let Some(listener) = listener {
+        let heard: Vec<&Heard> = trials.iter().filter_map(|t| t.heard.as_ref()).collect();
+        (audited.ladder, audited.caveats) = rungs(&ground, &school, listener, &heard, seed, name);
+    }
+    if teaching.keep {
+        audited
+            .models
+            .insert(name.to_owned(), school.whole(seed, name));
+    }
+    audited
 }

@@ -4,17 +4,24 @@
 //! Of a capture there are no other days than its own: each day is then answered by a model that was taught on all others, and
 //! of less than two days each eighth of the window by the other seven, on wires shaped with other coins. Of a made-up home
 //! there are other homes of the same kind, lived with other seeds, and one model is taught on those.
+//!
+//! Of a defense of which only a wire is known there are no other coins either: who is asked about some blocks of that wire has
+//! learned from the others, but for what lies near a border between the two. A wire that was recorded of a defense that is at
+//! hand teaches nobody: who was taught on that defense answers for it.
 
+use super::borders::Borders;
 use super::ground::Ground;
+use super::marks::{kinds, Marks};
 use super::streams::stream;
-use crate::adversary::features::{Question, NAMES};
+use crate::adversary::features::NAMES;
 use crate::adversary::pupil::{Blocks, Folds, Model, Part, Pupil, Taught, Way};
+use crate::adversary::wire::Wire;
 use crate::adversary::{PupilRow, Schooling};
 use crate::learning::examples::{Examples, LearnError};
 use crate::learning::neighbours::{bound, Bound};
 use crate::learning::sample::Sample;
-use crate::score::truth::{meets, Truth};
-use crate::threat::Defense;
+use crate::score::truth::Truth;
+use crate::threat::{Defense, ShapedTrace};
 use crate::trace::Trace;
 use crate::units::Span;
 use std::collections::BTreeMap;
@@ -43,8 +50,13 @@ pub struct Teaching<'a> {
     pub pupils: &'a [&'static PupilRow],
     /// What they may be told.
     pub schooling: Schooling,
-    /// Other homes of the same kind; none where there are only other days.
+    /// Other homes of the same kind, or other hours of the same; none where there are only other days.
     pub others: &'a [Trace],
+    /// How often each of the others is defended, with other coins each time; at least once.
+    pub rounds: u32,
+    /// Whether the very trace that is audited teaches where there are no others: each block of it those who are asked about
+    /// the rest.
+    pub own_days: bool,
     /// Whether adversaries that learn nothing are put on the ladder too, and what learns is held against shuffled labels and
     /// fewer examples.
     pub ladder: bool,
@@ -64,6 +76,8 @@ impl Teaching<'_> {
             pupils: &[],
             schooling: Schooling::default(),
             others: &[],
+            rounds: 1,
+            own_days: true,
             ladder: false,
             known: None,
             keep: false,
@@ -102,64 +116,21 @@ pub struct School {
     pub folds: Folds,
     /// Names of the kinds of activities: class 1 is the first.
     pub kinds: Vec<String>,
+    /// Where the wire that is asked about was learned from too: how far from a border between folds lessons keep.
+    pub same_wire: Option<Duration>,
 }
 
-/// The kinds of activities of a trace, ascending.
-pub fn kinds(trace: &Trace) -> Vec<String> {
-    let mut kinds: Vec<String> = trace.activities.iter().map(|a| a.label.clone()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds
-}
-
-/// What is true of questions about one wire.
-pub struct Marks<'a> {
+/// What is shown to pupils: a wire, and what was true on it.
+struct Lesson<'a> {
+    wire: &'a Wire<'a>,
+    trace: &'a Trace,
     truth: &'a Truth,
-    /// By device: the class of each of its activities.
-    classes: Vec<Vec<u16>>,
-}
-
-impl<'a> Marks<'a> {
-    /// Of a trace whose truth is this, as far as its kinds have names.
-    pub fn new(trace: &Trace, truth: &'a Truth, kinds: &[String]) -> Self {
-        let class = |label: &String| {
-            let place = kinds.binary_search(label).unwrap_or(0);
-            u16::try_from(place + 1).unwrap_or(u16::MAX)
-        };
-        let of = |device| trace.activities_of(device).map(|a| class(&a.label));
-        Self {
-            truth,
-            classes: (0..trace.devices.len()).map(|d| of(d).collect()).collect(),
-        }
-    }
-
-    /// 0 where nobody used a device, the kind of the use otherwise: by the rule that claims are held against.
-    pub fn class(&self, question: &Question) -> u16 {
-        let used = self.truth.used(question.device);
-        if !used.is_some_and(|used| meets(&used.busy, question.span)) {
-            return 0;
-        }
-        let devices = match question.device {
-            Some(device) => device..device.saturating_add(1),
-            None => 0..self.truth.devices.len(),
-        };
-        let mut found = devices.filter_map(|device| {
-            let used = self.truth.devices.get(device)?;
-            let touches = |spans: &[Span; 3]| {
-                let touch = |span: &Span| meets(std::slice::from_ref(span), question.span);
-                spans.iter().any(touch)
-            };
-            let place = used.activities.iter().position(touches)?;
-            self.classes.get(device)?.get(place).copied()
-        });
-        found.next().unwrap_or(1)
-    }
-
-    /// Whether somebody used a device then.
-    pub fn genuine(&self, question: &Question) -> bool {
-        let used = self.truth.used(question.device);
-        used.is_some_and(|used| meets(&used.busy, question.span))
-    }
+    /// By which coins it was drawn.
+    number: u32,
+    /// The group of its first block.
+    first: u32,
+    /// What is left out.
+    borders: &'a Borders,
 }
 
 impl School {
@@ -172,10 +143,33 @@ impl School {
                 count: 1,
             },
             kinds: Vec::new(),
+            same_wire: None,
         }
     }
 
-    /// Teaches all pupils for one defense.
+    /// All pupils, untaught; `own` where who is asked about a block learns from the others.
+    fn enrolled(ground: &Ground, teaching: &Teaching, own: bool) -> Self {
+        let blocks = Blocks::of(ground.trace.window);
+        let course = |row: &'static PupilRow| Course {
+            row,
+            pupil: (row.make)(&teaching.schooling),
+            taught: None,
+            models: Vec::new(),
+            says: None,
+            samples: BTreeMap::new(),
+        };
+        Self {
+            courses: teaching.pupils.iter().map(|&row| course(row)).collect(),
+            folds: Folds {
+                blocks,
+                count: if own { FOLDS.min(blocks.count()) } else { 1 },
+            },
+            kinds: kinds(std::iter::once(ground.trace).chain(teaching.others)),
+            same_wire: None,
+        }
+    }
+
+    /// Teaches all pupils for one defense, which can be run again.
     pub fn teach(
         ground: &Ground,
         teaching: &Teaching,
@@ -183,58 +177,95 @@ impl School {
         name: &str,
         defense: &dyn Defense,
     ) -> Self {
-        let blocks = Blocks::of(ground.trace.window);
-        let known = teaching.known.and_then(|known| known.get(name));
-        let own = teaching.others.is_empty() && teaching.known.is_none();
-        let mut school = Self {
-            courses: Vec::new(),
-            folds: Folds {
-                blocks,
-                count: if own { FOLDS.min(blocks.count()) } else { 1 },
-            },
-            kinds: kinds(ground.trace),
-        };
-        for &row in teaching.pupils {
-            school.courses.push(Course {
-                row,
-                pupil: (row.make)(&teaching.schooling),
-                taught: None,
-                models: Vec::new(),
-                says: None,
-                samples: BTreeMap::new(),
-            });
-        }
-        if teaching.known.is_none() && !school.courses.is_empty() {
-            school.hear(ground, teaching, seed, name, defense);
-        }
-        let folds = school.folds.clone();
-        for course in &mut school.courses {
-            let models = match teaching.known {
-                Some(_) => course.remember(name, known),
-                None => (0..folds.count)
-                    .map(|fold| {
-                        let without =
-                            |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
-                        course.learn(seed, &[name, course.row.name, "learn"], fold, &|examples| {
-                            examples.of_groups(without)
-                        })
-                    })
-                    .collect(),
-            };
-            match models {
-                Ok(models) => {
-                    course.taught = Some(Taught::new(
-                        Arc::clone(&course.pupil),
-                        Arc::clone(&ground.knowledge),
-                        folds.clone(),
-                        models.clone(),
-                    ));
-                    course.models = models;
+        let own = teaching.others.is_empty() && teaching.own_days;
+        let mut school = Self::enrolled(ground, teaching, own && teaching.known.is_none());
+        match teaching.known {
+            Some(known) => school.remember(ground, known.get(name), name),
+            None => {
+                if !school.courses.is_empty() {
+                    school.hear(ground, teaching, seed, name, defense);
                 }
-                Err(why) => course.says = Some(why),
+                school.learn(ground, seed, name);
             }
         }
         school
+    }
+
+    /// Teaches all pupils on the very wire that they are asked about, which cannot be made again: each fold is answered by
+    /// who learned from the others.
+    pub fn teach_on(
+        ground: &Ground,
+        teaching: &Teaching,
+        seed: u64,
+        name: &str,
+        shaped: &ShapedTrace,
+    ) -> Self {
+        let mut school = Self::enrolled(ground, teaching, teaching.known.is_none());
+        match teaching.known {
+            Some(known) => {
+                let known = answering(known, name).and_then(|answering| known.get(answering));
+                school.remember(ground, known, name);
+            }
+            None => {
+                let wire = ground.wire(&shaped.seen);
+                let truth = ground.truth_on(shaped, &wire, &ground.truth);
+                let runs = wire.padding().iter();
+                let runs = runs.flat_map(|of| of.runs.iter().map(|run| of.span(run)));
+                let used = truth.devices.iter().flat_map(|used| used.busy.clone());
+                let lasting: Vec<Span> = runs.chain(used).collect();
+                let borders = Borders::between(&school.folds, &lasting);
+                school.same_wire = Some(borders.reach());
+                let lesson = Lesson {
+                    wire: &wire,
+                    trace: ground.trace,
+                    truth: &truth,
+                    number: 0,
+                    first: 0,
+                    borders: &borders,
+                };
+                school.look_at(ground, seed, name, &lesson);
+                school.learn(ground, seed, name);
+            }
+        }
+        school
+    }
+
+    /// Nobody is taught: the defense that made a recorded wire is not audited beside it.
+    pub fn without_lessons(ground: &Ground, teaching: &Teaching, made_by: &str) -> Self {
+        let mut school = Self::enrolled(ground, teaching, false);
+        for course in &mut school.courses {
+            course.says = Some(format!(
+                "a recorded wire teaches nobody who is asked about it, and {made_by}, which made it, is not audited beside it"
+            ));
+        }
+        school
+    }
+
+    /// Each course learns, a model for each fold.
+    fn learn(&mut self, ground: &Ground, seed: u64, name: &str) {
+        let (folds, kinds) = (self.folds.clone(), self.kinds.clone());
+        for course in &mut self.courses {
+            let models = (0..folds.count)
+                .map(|fold| {
+                    let without =
+                        |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
+                    let names = [name, course.row.name, "learn"];
+                    let model = course
+                        .learn(seed, &names, fold, &|examples| examples.of_groups(without))?;
+                    Ok(course.with_kinds(model, &kinds))
+                })
+                .collect();
+            course.graduate(ground, &folds, models);
+        }
+    }
+
+    /// Each course takes what was learned before, of one defense.
+    fn remember(&mut self, ground: &Ground, known: Option<&BTreeMap<String, Model>>, name: &str) {
+        let folds = self.folds.clone();
+        for course in &mut self.courses {
+            let models = course.remember(name, known);
+            course.graduate(ground, &folds, models);
+        }
     }
 
     /// Looks at the lessons.
@@ -246,12 +277,14 @@ impl School {
         name: &str,
         defense: &dyn Defense,
     ) {
-        let count = match teaching.others {
-            [] => lessons_of(ground.trace),
-            others => u32::try_from(others.len()).unwrap_or(u32::MAX),
+        let others = u32::try_from(teaching.others.len()).unwrap_or(u32::MAX);
+        let count = match (teaching.others, teaching.own_days) {
+            ([], true) => lessons_of(ground.trace),
+            _ => others.saturating_mul(teaching.rounds.max(1)),
         };
         for number in 0..count {
-            let other = teaching.others.get(number as usize);
+            let place = number.checked_rem(others).unwrap_or_default();
+            let other = teaching.others.get(place as usize);
             let trace = other.unwrap_or(ground.trace);
             let own_truth;
             let truth = match other {
@@ -265,29 +298,42 @@ impl School {
             let shaped = defense.shape(trace, &mut coins);
             let wire = ground.wire(&shaped.seen);
             let truth = ground.truth_on(&shaped, &wire, truth);
-            let marks = Marks::new(trace, &truth, &self.kinds);
-            let blocks = Blocks::of(trace.window);
-            let first = match other {
-                None => 0,
-                Some(_) => number.saturating_mul(GROUPS),
+            let lesson = Lesson {
+                wire: &wire,
+                trace,
+                truth: &truth,
+                number,
+                // The same hours with other coins are no other hours.
+                first: place.saturating_mul(GROUPS),
+                borders: &Borders::default(),
             };
-            for course in &mut self.courses {
-                let mut draws = stream(seed, &[name, course.row.name, "rows"], number);
-                let tells_kinds = course.pupil.tells_kinds();
-                let samples = &mut course.samples;
-                course
-                    .pupil
-                    .look(&wire, &ground.knowledge, &mut |question, row| {
-                        let class = match tells_kinds {
-                            true => marks.class(question),
-                            false => marks.genuine(question).into(),
-                        };
-                        let group = first.saturating_add(blocks.at(question.span.start));
-                        let sample = samples.entry(question.part);
-                        let sample = sample.or_insert_with(|| Sample::new(EACH, NATURAL));
-                        sample.pass(row, class, group, &mut draws);
-                    });
-            }
+            self.look_at(ground, seed, name, &lesson);
+        }
+    }
+
+    /// Shows one lesson to all.
+    fn look_at(&mut self, ground: &Ground, seed: u64, name: &str, lesson: &Lesson) {
+        let marks = Marks::new(lesson.trace, lesson.truth, &self.kinds);
+        let blocks = Blocks::of(lesson.trace.window);
+        for course in &mut self.courses {
+            let mut draws = stream(seed, &[name, course.row.name, "rows"], lesson.number);
+            let tells_kinds = course.pupil.tells_kinds();
+            let samples = &mut course.samples;
+            course
+                .pupil
+                .look(lesson.wire, &ground.knowledge, &mut |question, row| {
+                    if lesson.borders.near(question.span) {
+                        return;
+                    }
+                    let class = match tells_kinds {
+                        true => marks.class(question),
+                        false => marks.genuine(question).into(),
+                    };
+                    let group = lesson.first.saturating_add(blocks.at(question.span.start));
+                    let sample = samples.entry(question.part);
+                    let sample = sample.or_insert_with(|| Sample::new(EACH, NATURAL));
+                    sample.pass(row, class, group, &mut draws);
+                });
         }
     }
 
@@ -303,6 +349,7 @@ impl School {
                 }
             };
             if let Ok(model) = model {
+                let model = course.with_kinds(model, &self.kinds);
                 models.insert(course.row.name.to_owned(), model);
             }
         }
@@ -330,7 +377,45 @@ impl School {
     }
 }
 
+/// The name of the defense whose models answer for one of which only a wire is known: the one of that name, or, where the file
+/// knows but one, that.
+pub fn answering<'m>(models: &'m Models, name: &'m str) -> Option<&'m str> {
+    let mut names = models.keys();
+    match (models.contains_key(name), names.next(), names.next()) {
+        (true, ..) => Some(name),
+        (false, Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
 impl Course {
+    /// A model that knows what its classes are called, where it tells them apart.
+    fn with_kinds(&self, model: Model, kinds: &[String]) -> Model {
+        match self.pupil.tells_kinds() {
+            true => Model {
+                kinds: kinds.to_vec(),
+                ..model
+            },
+            false => model,
+        }
+    }
+
+    /// Is taught by those models, or says why it is not.
+    fn graduate(&mut self, ground: &Ground, folds: &Folds, models: Result<Vec<Model>, String>) {
+        match models {
+            Ok(models) => {
+                self.taught = Some(Taught::new(
+                    Arc::clone(&self.pupil),
+                    Arc::clone(&ground.knowledge),
+                    folds.clone(),
+                    models.clone(),
+                ));
+                self.models = models;
+            }
+            Err(why) => self.says = Some(why),
+        }
+    }
+
     /// Learns each part of what is left by `change`; parts of which there is too little are left out.
     fn learn(
         &self,

@@ -1,7 +1,10 @@
 //! What `defend`, `score` and `check` share once they have results: the verdict, its gates, its reports, the exit code.
 
+use crate::audit::saved::pack;
+use crate::audit::school::Models;
 use crate::cli::args::{
-    AdversaryArgs, AdversaryChoice, CaptureArgs, Common, DetectArgs, GateArgs, VerdictOutputArgs,
+    AdversaryArgs, AdversaryChoice, CaptureArgs, Common, DetectArgs, GateArgs, TaughtArgs,
+    VerdictOutputArgs,
 };
 use crate::cli::exit::{usage, Exit};
 use crate::cli::homes::Ground;
@@ -9,7 +12,7 @@ use crate::cli::infer;
 use crate::cli::reading::Read;
 use crate::cli::signals::Signals;
 use crate::report::audit::{failing_lines, Page};
-use crate::report::output::write_whole;
+use crate::report::output::{write_whole, Target};
 use crate::report::{deliver, Format, Plan, Shown, Style};
 use crate::trace::Source;
 use crate::verdict::baseline::Saved;
@@ -20,6 +23,7 @@ use crate::{adversary, audit};
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// The limits, and the baseline, read before anything else is.
@@ -202,7 +206,7 @@ pub fn judged(
     }
     match signal {
         Some(signal) => stopped(verdict, signal),
-        None => return save(args, verdict),
+        None => return save_findings(args, verdict),
     }
     if let Some(path) = &args.save_baseline {
         verdict.caveats.push(format!(
@@ -219,10 +223,59 @@ pub fn stopped(verdict: &mut Verdict, signal: u8) {
 }
 
 /// Keeps the findings for later runs.
-fn save(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
+fn save_findings(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
     if let Some(path) = &args.save_baseline {
         let text = Saved::of(verdict).text()?;
         write_whole(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// Keeps what was learned, where somebody wants that.
+///
+/// # Errors
+/// Nothing was learned, or too much; a file that cannot be written.
+pub fn save(args: &TaughtArgs, models: &Models) -> anyhow::Result<()> {
+    if let Some(path) = &args.save_model {
+        let packed = pack(models).map_err(|error| usage(error.to_string()))?;
+        write_whole(path, |out| out.write_all(&packed))?;
+    }
+    Ok(())
+}
+
+/// Whether what is written beside reports, by its option, goes to a file of its own each time.
+///
+/// # Errors
+/// Two for one place, or one for standard output.
+pub fn apart(written: &[(&str, Option<&Path>)], output: &VerdictOutputArgs) -> anyhow::Result<()> {
+    let mut taken: Vec<(String, &Path)> = Vec::new();
+    for (option, path) in written {
+        let Some(path) = *path else {
+            continue;
+        };
+        if path == Path::new("-") {
+            return Err(usage(format!(
+                "{option} -: it is not written to standard output, where the report goes: name a file"
+            )));
+        }
+        taken.push(((*option).to_owned(), path));
+    }
+    for output in &output.output {
+        if let Target::File(path) = &output.target {
+            taken.push((format!("-o {}", output.format), path));
+        }
+    }
+    for (index, (one, path)) in taken.iter().enumerate() {
+        if let Some((other, _)) = taken
+            .iter()
+            .skip(index + 1)
+            .find(|(_, other)| other == path)
+        {
+            return Err(usage(format!(
+                "{one} and {other} both want {}: give each a file of its own",
+                path.display()
+            )));
+        }
     }
     Ok(())
 }

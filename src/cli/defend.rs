@@ -1,7 +1,6 @@
 //! `defend`: take a home, defend it in every way asked for, attack what the wire then shows, hold the claims against the truth.
 
 use crate::adversary::Kind;
-use crate::audit::saved::pack;
 use crate::audit::{run_taught, shaped, Audit, Audited};
 use crate::cli::args::{Common, DefendArgs, DefenseChoice};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
@@ -16,11 +15,9 @@ use crate::cli::signals::Signals;
 use crate::cli::wire;
 use crate::defense::{self, DefenseError, Settings, DEFENSES};
 use crate::report::audit::Page;
-use crate::report::output::{write_whole, Target};
 use crate::report::{Format, Plan};
 use crate::verdict::Verdict;
 use serde_json::{json, Value};
-use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &DefendArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -77,7 +74,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     let mut ground = ground(args, common)?;
     habits::fit(&args.defenses, &ground.trace)?;
     let mut adversaries = adversaries(&args.adversaries);
-    let lessons = Lessons::of(args, &ground, common)?;
+    let mut lessons = Lessons::of(&args.adversaries, &args.taught, &ground, common)?;
     let (defenses, left_out, lived) = match args.loopback.loopback {
         true => {
             if !matches!(rows.as_slice(), [row] if row.name == "stp") {
@@ -85,7 +82,11 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
             }
             // Who compares days needs more of them than are lived.
             adversaries.retain(|row| row.kind == Kind::Activities);
+            let whole = lessons.learns().then(|| ground.trace.clone());
             let (defenses, lived) = loopback::live(args, &settings, &mut ground, common, &signals)?;
+            if let Some(whole) = whole {
+                lessons = lessons.in_pieces(&whole, ground.trace.window);
+            }
             (defenses, Vec::new(), Some(lived))
         }
         false => {
@@ -139,10 +140,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     verdict.adversaries.extend(taught);
     verdict.ladder = audited.ladder.clone();
     verdict.caveats.extend(audited.caveats.iter().cloned());
-    if let Some(path) = &args.taught.save_model {
-        let packed = pack(&audited.models).map_err(|error| usage(error.to_string()))?;
-        write_whole(path, |out| out.write_all(&packed))?;
-    }
+    auditing::save(&args.taught, &audited.models)?;
     verdict.caveats.extend(too_low(&verdict));
     verdict.loopback = lived.map(|lived| lived.told(&verdict));
     let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
@@ -245,41 +243,12 @@ fn told_of_stop(audited: &Audited, signal: u8) -> String {
 /// What is written beside reports: each to a file of its own.
 fn targets(args: &DefendArgs) -> anyhow::Result<()> {
     let written = [
-        ("-w", &args.write),
-        ("--labels-out", &args.labels_out),
-        ("--save-model", &args.taught.save_model),
-        ("--fit-habits", &args.defenses.fit_habits),
+        ("-w", args.write.as_deref()),
+        ("--labels-out", args.labels_out.as_deref()),
+        ("--save-model", args.taught.save_model.as_deref()),
+        ("--fit-habits", args.defenses.fit_habits.as_deref()),
     ];
-    let mut taken: Vec<(String, &Path)> = Vec::new();
-    for (option, path) in written {
-        let Some(path) = path else {
-            continue;
-        };
-        if path == Path::new("-") {
-            return Err(usage(format!(
-                "{option} -: it is not written to standard output, where the report goes: name a file"
-            )));
-        }
-        taken.push((option.to_owned(), path));
-    }
-    for output in &args.output.output {
-        if let Target::File(path) = &output.target {
-            taken.push((format!("-o {}", output.format), path));
-        }
-    }
-    for (index, (one, path)) in taken.iter().enumerate() {
-        if let Some((other, _)) = taken
-            .iter()
-            .skip(index + 1)
-            .find(|(_, other)| other == path)
-        {
-            return Err(usage(format!(
-                "{one} and {other} both want {}: give each a file of its own",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
+    auditing::apart(&written, &args.output)
 }
 
 fn is_all(modes: &[DefenseChoice]) -> bool {

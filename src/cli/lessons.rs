@@ -1,41 +1,73 @@
-//! What adversaries learn that do, as `defend` was asked for: who they are, what they are taught on, what they knew before.
+//! What adversaries learn that do, as `defend` and `score` were asked for: who they are, what they are taught on, what they knew
+//! before.
 
 use crate::adversary::priors::read as read_priors;
 use crate::adversary::{find_pupil, PupilRow, Schooling};
 use crate::audit::saved;
-use crate::audit::school::{lessons_of, Models, Teaching};
-use crate::cli::args::{Common, DefendArgs, TaughtArgs};
+use crate::audit::school::{answering, lessons_of, Models, Teaching};
+use crate::cli::args::{AdversaryArgs, Common, TaughtArgs};
 use crate::cli::auditing::pupils;
 use crate::cli::exit::usage;
 use crate::cli::homes::Ground;
+use crate::cli::pieces::{pieces, rounds};
 use crate::trace::Trace;
+use crate::units::Span;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What they are taught on.
+enum From {
+    /// Other days of the same home, or, of homes that are made up, others of the same kind.
+    DaysOrHomes(Vec<Trace>),
+    /// Pieces of other hours or homes, so many times each.
+    Pieces(Vec<Trace>, u32),
+    /// The wire that they are asked about.
+    SameWire,
+}
 
 /// Who is taught, and on what.
 pub struct Lessons {
     /// Those that were asked for, in the order of their list.
     pub pupils: Vec<&'static PupilRow>,
     schooling: Schooling,
-    others: Vec<Trace>,
+    from: From,
     known: Option<Models>,
 }
 
 impl Lessons {
-    /// As it was asked for.
+    /// As it was asked for of a home that can be defended anew.
+    ///
+    /// # Errors
+    /// As [`on_the_same_wire`](Self::on_the_same_wire).
+    pub fn of(
+        adversaries: &AdversaryArgs,
+        taught: &TaughtArgs,
+        ground: &Ground,
+        common: &Common,
+    ) -> anyhow::Result<Self> {
+        let lessons = Self::on_the_same_wire(adversaries, taught)?;
+        let others = match lessons.learns() {
+            true => ground.others(lessons_of(&ground.trace), common)?,
+            false => Vec::new(),
+        };
+        Ok(Self {
+            from: From::DaysOrHomes(others),
+            ..lessons
+        })
+    }
+
+    /// As it was asked for of a home whose wire is all that is known of the defense.
     ///
     /// # Errors
     /// What is of no use without an adversary that learns; a file that is none.
-    pub fn of(args: &DefendArgs, ground: &Ground, common: &Common) -> anyhow::Result<Self> {
-        let taught = &args.taught;
-        let mut pupils = pupils(&args.adversaries);
+    pub fn on_the_same_wire(
+        adversaries: &AdversaryArgs,
+        taught: &TaughtArgs,
+    ) -> anyhow::Result<Self> {
+        let mut pupils = pupils(adversaries);
         if taught.ladder && !pupils.iter().any(|row| row.name == "learned") {
             pupils.splice(0..0, find_pupil("learned"));
-        }
-        if args.loopback.loopback && !pupils.is_empty() {
-            return Err(usage(
-                "--loopback lives one wire, of which nothing can be learned: leave out adversaries that learn, and --ladder",
-            ));
         }
         for (option, given) in [
             ("--save-model", taught.save_model.is_some()),
@@ -56,31 +88,77 @@ impl Lessons {
         let priors = priors.map_err(|error| usage(error.to_string()))?;
         let known = taught.load_model.as_deref().map(saved::read).transpose();
         let known = known.map_err(|error| usage(error.to_string()))?;
-        let others = match pupils.is_empty() || known.is_some() {
-            true => Vec::new(),
-            false => ground.others(lessons_of(&ground.trace), common)?,
-        };
         Ok(Self {
             pupils,
             schooling: Schooling {
                 priors,
                 ..Schooling::default()
             },
-            others,
+            from: From::SameWire,
             known,
         })
     }
 
+    /// Whether anybody is to be taught anything.
+    pub fn learns(&self) -> bool {
+        !self.pupils.is_empty() && self.known.is_none()
+    }
+
+    /// The same where only a part of a home's time is judged: taught on pieces as long as that, of the other homes where there
+    /// are some, or of the rest of `whole`. What is judged is never taught.
+    #[must_use]
+    pub fn in_pieces(self, whole: &Trace, judged: Span) -> Self {
+        if !self.learns() {
+            return self;
+        }
+        let length = judged.duration();
+        let pieces = match &self.from {
+            From::DaysOrHomes(others) if !others.is_empty() => pieces(others, None, length),
+            _ => pieces(std::slice::from_ref(whole), Some(judged), length),
+        };
+        let rounds = rounds(&pieces);
+        Self {
+            from: From::Pieces(pieces, rounds),
+            ..self
+        }
+    }
+
     /// The same, as the audit takes it.
     pub fn teaching<'a>(&'a self, args: &TaughtArgs) -> Teaching<'a> {
+        let (others, rounds): (&[Trace], u32) = match &self.from {
+            From::DaysOrHomes(others) => (others, 1),
+            From::Pieces(pieces, rounds) => (pieces, *rounds),
+            From::SameWire => (&[], 1),
+        };
         Teaching {
             pupils: &self.pupils,
             schooling: self.schooling,
-            others: &self.others,
+            others,
+            rounds,
+            own_days: !matches!(self.from, From::Pieces(..)),
             ladder: args.ladder,
             known: self.known.as_ref(),
             keep: args.save_model.is_some(),
         }
+    }
+
+    /// What is to be doubted about models from a file that answer for a wire of a defense of that name, of which nothing else
+    /// is known.
+    pub fn learned_elsewhere(&self, defense: &str) -> Option<String> {
+        let known = self.known.as_ref().filter(|_| !self.pupils.is_empty())?;
+        Some(match answering(known, defense) {
+            Some(of) => format!(
+                "adversaries that learned did so on other wires, of {of}: of another defense they may know less than can be \
+                 learned, and of the same days they would remember what they were told"
+            ),
+            None => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                format!(
+                    "the loaded models are of {}: --name says which of them this wire is held against",
+                    names.join(", ")
+                )
+            }
+        })
     }
 
     /// What steers them, for the report.
@@ -88,10 +166,24 @@ impl Lessons {
         if self.pupils.is_empty() {
             return;
         }
-        let learned_from = match (&self.known, self.others.len()) {
+        let seconds = |pieces: &[Trace]| {
+            let all = pieces.iter().map(|piece| piece.window.duration());
+            all.max().unwrap_or(Duration::ZERO).as_secs_f64()
+        };
+        let learned_from = match (&self.known, &self.from) {
             (Some(_), _) => "a file".to_owned(),
-            (None, 0) => "other days of the same capture, with other coins".to_owned(),
-            (None, homes) => format!("{homes} other homes of the same kind"),
+            (None, From::DaysOrHomes(homes)) => match homes.len() {
+                0 => "other days of the same capture, with other coins".to_owned(),
+                homes => format!("{homes} other homes of the same kind"),
+            },
+            (None, From::Pieces(pieces, rounds)) => format!(
+                "{} other times of {:.0} s at home, {rounds} times each, with other coins",
+                pieces.len(),
+                seconds(pieces)
+            ),
+            (None, From::SameWire) => {
+                "other days, or eighths, of the same wire; no other coins".to_owned()
+            }
         };
         parameters.insert("learned_from".into(), json!(learned_from));
         parameters.insert("trees".into(), json!(self.schooling.growth.trees));

@@ -123,6 +123,7 @@ pub fn live(
         stopped,
     };
     let recorded = Recorded {
+        of: SIMULATOR.to_owned(),
         parameters: simulator.parameters(),
         foretold: simulator.foretold(),
         shaped,
@@ -194,18 +195,15 @@ fn busiest(trace: &Trace, length: Duration) -> Trace {
 }
 
 /// A part of a trace; an activity that goes on beyond it ends with it.
-fn part(trace: &Trace, window: Span) -> Trace {
+pub fn part(trace: &Trace, window: Span) -> Trace {
     let start = window.start;
     let last = Timestamp(window.end.0.saturating_sub(1));
     let within = Span::new(start, last.max(start));
+    let place = |at: Timestamp| trace.packets.partition_point(|packet| packet.at < at);
+    let (from, to) = (place(start), place(within.end + Duration::from_nanos(1)));
     Trace {
         window,
-        packets: trace
-            .packets
-            .iter()
-            .filter(|p| within.contains(p.at))
-            .copied()
-            .collect(),
+        packets: trace.packets.get(from..to).unwrap_or_default().to_vec(),
         activities: trace
             .activities
             .iter()

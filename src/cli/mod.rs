@@ -34,6 +34,7 @@ pub mod nearest;
 pub mod observing;
 pub mod outcome;
 pub mod pictures;
+pub mod pieces;
 pub mod print;
 pub mod progress;
 pub mod rates;

@@ -1,12 +1,11 @@
 //! `score`: audit a defense by anybody, from captures before and after it.
 
-use crate::audit::score_with;
+use crate::audit::{score_taught, Scored};
 use crate::cli::args::{Common, ScoreArgs};
-use crate::cli::auditing::{
-    self, adversaries, gates, judged, parameters, partial, plan, pupils, watching,
-};
-use crate::cli::exit::{usage, Exit};
+use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
+use crate::cli::exit::Exit;
 use crate::cli::homes::of_capture;
+use crate::cli::lessons::Lessons;
 use crate::cli::observing::observe;
 use crate::cli::reading::once;
 use crate::cli::signals::Signals;
@@ -27,13 +26,8 @@ pub fn run(args: &ScoreArgs, common: &Common) -> anyhow::Result<Exit> {
 pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Option<u8>)> {
     let gates = gates(&args.gates)?;
     let watching = watching(&args.detect)?;
-    if let [first, ..] = pupils(&args.adversaries)[..] {
-        return Err(usage(format!(
-            "{} learns from a defense that can be run on other days, and score knows but one wire: audit it by defend, or give \
-             --adversary usual",
-            first.name
-        )));
-    }
+    let save_model = ("--save-model", args.taught.save_model.as_deref());
+    auditing::apart(&[save_model], &args.output)?;
     let signals = Signals::watch()?;
     once(args.before.iter().chain(&args.after))?;
 
@@ -48,15 +42,16 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         common,
     )?;
     let adversaries = adversaries(&args.adversaries);
-    let results = score_with(
-        &before.trace,
-        after.seen,
-        &args.name,
-        &adversaries,
-        common.seed,
-        before.tolerance,
-        &watching,
-    );
+    let lessons = Lessons::on_the_same_wire(&args.adversaries, &args.taught)?;
+    let scored = Scored {
+        before: &before.trace,
+        seen: after.seen,
+        name: &args.name,
+        adversaries: &adversaries,
+        seed: common.seed,
+        tolerance: before.tolerance,
+    };
+    let audited = score_taught(scored, &watching, &lessons.teaching(&args.taught));
 
     let allow = args.capture.allow_truncated;
     let mut ground = of_capture(before);
@@ -84,8 +79,23 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     )?;
     parameters.insert("before".into(), json!(args.before));
     parameters.insert("after".into(), json!(args.after));
-    let mut verdict =
-        auditing::verdict("score", &ground, &adversaries, results, parameters, common);
+    lessons.tell(&args.taught, &mut parameters);
+    let mut verdict = auditing::verdict(
+        "score",
+        &ground,
+        &adversaries,
+        audited.results,
+        parameters,
+        common,
+    );
+    let taught = lessons.pupils.iter().map(|row| row.name.to_owned());
+    verdict.adversaries.extend(taught);
+    verdict.ladder = audited.ladder;
+    verdict.caveats.extend(audited.caveats);
+    verdict
+        .caveats
+        .extend(lessons.learned_elsewhere(&args.name));
+    auditing::save(&args.taught, &audited.models)?;
     let (cut, signal) = partial(ground.read.iter().chain([&after.read]), allow);
     let signal = signal.or(signals.came());
     // A gate is of the whole time before: none may pass on a part of it.

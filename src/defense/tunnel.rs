@@ -213,6 +213,8 @@ impl Judged {
 
 /// A wire that was really there, as a defense: it shows what it showed.
 pub struct Recorded {
+    /// The defense that made it.
+    pub of: String,
     /// What it showed.
     pub shaped: ShapedTrace,
     /// What steered it.
@@ -232,6 +234,10 @@ impl Defense for Recorded {
 
     fn foretold(&self) -> Foretold {
         self.foretold
+    }
+
+    fn recorded_of(&self) -> Option<&str> {
+        Some(&self.of)
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Verdict {
     /// What was really run, beside the simulator; of `defend --loopback`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loopback: Option<loopback::Loopback>,
-    /// What adversaries that were taught believe, beside others; of `defend` with such.
+    /// What adversaries that were taught believe, beside others; of `defend` and `score` with such.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<ladder::Rung>,
     /// Reasons to doubt a number, in words.

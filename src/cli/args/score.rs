@@ -1,7 +1,7 @@
 //! `score`: captures before and after a defense by anybody.
 
 use super::activity::DetectArgs;
-use super::audit::{AdversaryArgs, GateArgs};
+use super::audit::{AdversaryArgs, GateArgs, TaughtArgs};
 use super::capture::CaptureArgs;
 use super::output::VerdictOutputArgs;
 use clap::{Args, ValueHint};
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   stp-audit score --before home.pcapng --after shaped.pcapng --labels truth.csv
-  stp-audit score --before monday.pcap --after tunnel.pcap --labels truth.csv --max-confidence 0.5 -o sarif=v.sarif";
+  stp-audit score --before monday.pcap --after tunnel.pcap --labels truth.csv --max-confidence 0.5 -o sarif=v.sarif
+  stp-audit score --before week.pcapng --after shaped.pcapng --labels truth.csv --adversary usual,learned --ladder";
 
 /// Captures before and after a defense
 #[derive(Clone, Debug, Args)]
@@ -34,6 +35,9 @@ pub struct ScoreArgs {
     /// Who attacks.
     #[command(flatten)]
     pub adversaries: AdversaryArgs,
+    /// What those among them learn that do.
+    #[command(flatten)]
+    pub taught: TaughtArgs,
     /// How activities are told from background.
     #[command(flatten)]
     pub detect: DetectArgs,
