@@ -500,6 +500,10 @@ fn the_demo_shows_the_whole_loop() {
     assert_eq!(typed.len(), 3, "{typed:?}");
     assert!(ran.out.contains("Belkin WeMo Switch"));
     assert!(folder.path().join("report.html").exists());
+    // Of the three only the gate breaks.
+    let codes = ran.out.lines().filter(|line| line.starts_with("(exit"));
+    let expected = [0, 0, 1].map(|code| format!("(exit code {code})"));
+    assert!(codes.eq(expected.iter()), "{}", ran.out);
     // What is echoed can be pasted.
     let pasted = program()
         .args(typed[0].split_whitespace().skip(1))

@@ -37,7 +37,7 @@ const STEPS: [(&str, &str); 3] = [
     ),
     (
         "3. May a defense be shipped? A gate for CI: exit code 1 where an adversary is right too often.",
-        "stp-audit defend --duration 12h --trials 5 --mode stp --target-confidence 0.1 --max-confidence 0.25",
+        "stp-audit defend --duration 12h --trials 5 --mode stp --target-confidence 0.1 --max-confidence 0.12",
     ),
 ];
 /// The name server of the home, and how long it takes.
