@@ -62,8 +62,7 @@ pub(super) struct Stp {
     pub(super) of_stream: Vec<Option<usize>>,
     /// Bytes of what is not padded at all.
     beside: f64,
-    /// When the trace begins that it was made for, and how many days it is long.
-    start: Timestamp,
+    /// How many days the trace is long that it was made for.
     days: f64,
 }
 
@@ -123,7 +122,6 @@ pub(super) fn made(settings: &Settings, trace: &Trace) -> Result<Stp, DefenseErr
             .collect(),
         of_stream,
         beside,
-        start: trace.window.start,
         days: trace.seconds().max(1.0) / 86_400.0,
     };
     if let Padding::DataCap(cap) = settings.padding {
@@ -332,7 +330,8 @@ impl Stp {
                 },
                 self.per_day(one).map(|per_day| {
                     let spans = &one.fit.stream.spans;
-                    let reserve = reserve(&self.settings, spans, self.start, one.fit.period);
+                    // Days begin when the shaper does, which need not be when the trace began that this was made for.
+                    let reserve = reserve(&self.settings, spans, start, one.fit.period);
                     (per_day, reserve)
                 }),
             )?,
@@ -642,6 +641,14 @@ impl Defense for Stp {
         if settings.daily_budget.is_some() {
             let periods = self.told(|one| json!(self.per_day(one)));
             all.insert("daily_periods", periods);
+            let lacks = |one: &Padded| {
+                self.per_day(one)
+                    .is_some_and(|periods| periods < one.fit.busiest_day)
+            };
+            if self.padded.iter().any(lacks) {
+                let busiest = self.told(|one| json!(one.fit.busiest_day));
+                all.insert("busiest_day_periods", busiest);
+            }
         }
         if settings.quiet != QuietTraffic::Packets {
             all.insert("quiet_traffic", json!(settings.quiet));

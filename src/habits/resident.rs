@@ -106,6 +106,15 @@ impl Habits {
         }
     }
 
+    /// Begins a second in the busiest mood at the busiest hour.
+    pub fn busiest_rate(&self) -> f64 {
+        let hours = self.hours_of_moods().weights().iter();
+        let hour = hours.copied().fold(0.0, f64::max);
+        let states = self.moods.as_ref().map_or(1, |moods| moods.model.states());
+        let rates = (0..states).map(|state| self.rate_in(state));
+        rates.fold(0.0, f64::max) * hour
+    }
+
     /// Begins a second on average, of a resident who lives by them.
     pub fn lived_rate(&self) -> f64 {
         match &self.moods {

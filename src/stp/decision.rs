@@ -52,6 +52,12 @@ pub trait Decision: Send {
         false
     }
 
+    /// Whether padding whose period ends at that instant is to go on at once, whatever runs: where it never is to end, a gap
+    /// between one draw and the next would show which ends of periods an activity went across.
+    fn goes_on(&self, _at: Timestamp) -> bool {
+        false
+    }
+
     /// How many more periods there may be on that day with nothing but cover; `None` without a bound.
     fn left(&self, _at: Timestamp) -> Option<u64> {
         None

@@ -63,6 +63,10 @@ impl Decision for Learning {
         }
     }
 
+    fn goes_on(&self, at: Timestamp) -> bool {
+        self.fitted.as_ref().is_none_or(|fitted| fitted.goes_on(at))
+    }
+
     fn heard(&mut self, at: Timestamp) {
         self.seen = self.seen.saturating_add(1);
         self.begins.push_back(at);

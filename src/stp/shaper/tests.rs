@@ -310,3 +310,116 @@ fn what_is_too_much_is_refused_and_plans_that_cannot_be_followed_too() {
         assert_eq!(error, Some(PlanError::Cadence(T)));
     }
 }
+
+/// How many periods begin in the first so many seconds, where each ought to follow the one before at once.
+fn without_a_gap(plan: Plan, seconds: f64) -> usize {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let period = plan.period.as_secs_f64();
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let (periods, _) = run(&mut shaper, seconds, &mut chance);
+    for pair in periods.windows(2) {
+        assert!((pair[1] - pair[0] - period).abs() < 1e-6, "{pair:?}");
+    }
+    periods.len()
+}
+
+#[test]
+fn padding_all_the_time_has_no_gaps_however_short_cover_is() {
+    // Cover of a tenth of a second, and ends of periods between two draws: at 1.5 s, 2.25 s, 300 ms.
+    for period_ms in [300, 1_500, 2_250] {
+        let period = Duration::from_millis(period_ms);
+        let draws = crate::stp::decision::Draws {
+            model: TimeModel::PerSecond,
+            chance: Probability::ALWAYS,
+            period,
+            origin: Timestamp(0),
+        };
+        let learning = crate::stp::learning::make(crate::stp::hmm::make, true, draws, 20);
+        for decision in [
+            learning,
+            crate::stp::bernoulli::make(draws, None),
+            crate::stp::hourly::make(draws, None),
+            crate::stp::hmm::make(draws, None),
+        ] {
+            let plan = Plan {
+                period,
+                durations: DurationLaw::Empirical(vec![Duration::from_millis(100)]),
+                decision,
+                ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 1.0)
+            };
+            let whole = Plan {
+                cadences: [Rate::new(1600.0); 2]
+                    .map(|rate| Cadence::constant(rate.unwrap(), period, 160)),
+                ..plan
+            };
+            let found = without_a_gap(whole, 90.0);
+            assert_eq!(found as u64, 90_000 / period_ms + 1);
+        }
+    }
+}
+
+/// A budget of periods of 10 s, with what is kept back until a minute of the day.
+fn held(per_day: u64, needs: &[(i64, u64)], quiet: Quiet) -> Plan {
+    let draws = crate::stp::decision::Draws {
+        model: TimeModel::PerSecond,
+        chance: Probability::NEVER,
+        period: T,
+        origin: Timestamp(0),
+    };
+    let needs = needs
+        .iter()
+        .map(|&(second, periods)| (at(second as f64), periods));
+    let reserve = crate::stp::budget::Reserve::of(needs, Timestamp(0));
+    Plan {
+        decision: crate::stp::budget::make(draws, crate::habits::Hourly::EVEN, reserve, per_day),
+        durations: DurationLaw::Empirical(vec![Duration::from_millis(100)]),
+        quiet,
+        ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 0.0)
+    }
+}
+
+#[test]
+fn the_days_number_is_held_up_to_the_last_minute() {
+    const DAY: usize = 86_400;
+    // On a known day 30 periods were needed from 23:59 on; of the days here, every third has them, and one has more.
+    let used = |day: usize| [0, 30, 33][day % 3];
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = held(80, &[(86_340, 30)], Quiet::Pass);
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let mut counts = [0usize; 9];
+    for day in 0..9 {
+        let second = (day * DAY + 86_340) as f64;
+        let mut all = run(&mut shaper, second, &mut chance).0;
+        if used(day) > 0 {
+            // Its traffic lasts for so many periods; past midnight they are the next day's.
+            let until = at(second + used(day) as f64 * 10.0 - 0.5);
+            let offered = shaper.offer(at(second), Direction::Up, 10, Some(until), 0, &mut chance);
+            assert_eq!(offered, Admission::Queued);
+        }
+        all.extend(run(&mut shaper, ((day + 1) * DAY) as f64 + 600.0, &mut chance).0);
+        for begin in all {
+            if let Some(count) = counts.get_mut(begin as usize / DAY) {
+                *count += 1;
+            }
+        }
+    }
+    assert_eq!(counts, [80; 9]);
+}
+
+#[test]
+fn a_stretch_says_no_more_than_the_days_number_has_left() {
+    // Two a day: cover that would last 95 s, ten periods, is over after them, and the other end hears of no more.
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = Plan {
+        durations: DurationLaw::Empirical(vec![Duration::from_secs(95)]),
+        ..held(2, &[], Quiet::Pass)
+    };
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let begin = shaper.wake().unwrap();
+    let (periods, _) = run(&mut shaper, begin.as_secs_f64() + 0.5, &mut chance);
+    assert_eq!(periods.len(), 1);
+    let told = shaper.stretch().unwrap();
+    assert_eq!((told.elapsed, told.ahead), (0, 1));
+    let (periods, _) = run(&mut shaper, begin.as_secs_f64() + 60.0, &mut chance);
+    assert_eq!((periods.len(), shaper.stretch()), (1, None));
+}
