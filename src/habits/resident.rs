@@ -14,7 +14,8 @@ use crate::units::{nanos, Timestamp, NANOS};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Hours and moods that are passed through in search of a begin, at most: a hundred years of hours.
+/// Hours and moods that are passed through in search of a begin, at most: a hundred years of hours, or twenty months of moods
+/// that change every minute. Who did nothing for so long never does.
 const STRETCHES_AT_MOST: u32 = 876_600;
 
 /// One resident.

@@ -61,6 +61,10 @@ impl Shaper {
     ) {
         self.settle(now, chance);
         if let Some(until) = until {
+            // As in `offer`: of one that is known already nothing is learned again.
+            if until >= now && now > self.real {
+                self.plan.decision.heard(now);
+            }
             self.real = self.real.max(until);
         }
         let runs = waits || until.is_some_and(|until| until >= now);

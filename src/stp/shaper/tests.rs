@@ -359,9 +359,9 @@ fn padding_all_the_time_has_no_gaps_however_short_cover_is() {
 }
 
 /// A budget of periods of 10 s, with what is kept back until a minute of the day.
-fn held(per_day: u64, needs: &[(i64, u64)], quiet: Quiet) -> Plan {
+fn held(model: TimeModel, per_day: u64, needs: &[(i64, u64)]) -> Plan {
     let draws = crate::stp::decision::Draws {
-        model: TimeModel::PerSecond,
+        model,
         chance: Probability::NEVER,
         period: T,
         origin: Timestamp(0),
@@ -373,18 +373,24 @@ fn held(per_day: u64, needs: &[(i64, u64)], quiet: Quiet) -> Plan {
     Plan {
         decision: crate::stp::budget::make(draws, crate::habits::Hourly::EVEN, reserve, per_day),
         durations: DurationLaw::Empirical(vec![Duration::from_millis(100)]),
-        quiet,
-        ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 0.0)
+        ..plan(model, ExtensionRule::Phantom, 0.0)
     }
 }
 
 #[test]
 fn the_days_number_is_held_up_to_the_last_minute() {
+    for model in [TimeModel::PerSecond, TimeModel::Grid] {
+        assert_eq!(counted(model), [80; 9], "{model:?}");
+    }
+}
+
+/// Periods of nine days, of some of which the last minute is busy.
+fn counted(model: TimeModel) -> [usize; 9] {
     const DAY: usize = 86_400;
     // On a known day 30 periods were needed from 23:59 on; of the days here, every third has them, and one has more.
     let used = |day: usize| [0, 30, 33][day % 3];
     let mut chance = ChaCha8Rng::seed_from_u64(1);
-    let plan = held(80, &[(86_340, 30)], Quiet::Pass);
+    let plan = held(model, 80, &[(86_340, 30)]);
     let mut shaper = Shaper::new(plan, &mut chance).unwrap();
     let mut counts = [0usize; 9];
     for day in 0..9 {
@@ -403,7 +409,7 @@ fn the_days_number_is_held_up_to_the_last_minute() {
             }
         }
     }
-    assert_eq!(counts, [80; 9]);
+    counts
 }
 
 #[test]
@@ -412,7 +418,7 @@ fn a_stretch_says_no_more_than_the_days_number_has_left() {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     let plan = Plan {
         durations: DurationLaw::Empirical(vec![Duration::from_secs(95)]),
-        ..held(2, &[], Quiet::Pass)
+        ..held(TimeModel::PerSecond, 2, &[])
     };
     let mut shaper = Shaper::new(plan, &mut chance).unwrap();
     let begin = shaper.wake().unwrap();
@@ -422,4 +428,41 @@ fn a_stretch_says_no_more_than_the_days_number_has_left() {
     assert_eq!((told.elapsed, told.ahead), (0, 1));
     let (periods, _) = run(&mut shaper, begin.as_secs_f64() + 60.0, &mut chance);
     assert_eq!((periods.len(), shaper.stretch()), (1, None));
+}
+
+/// Counts the activities that are heard of.
+struct Counts(std::sync::Arc<std::sync::atomic::AtomicU32>);
+
+impl crate::stp::decision::Decision for Counts {
+    fn next(&mut self, _: Timestamp, _: &mut ChaCha8Rng) -> Option<Timestamp> {
+        None
+    }
+
+    fn heard(&mut self, _: Timestamp) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_activity_is_learned_from_once_at_whichever_end_it_begins() {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let heard = std::sync::Arc::default();
+    let plan = Plan {
+        decision: Box::new(Counts(std::sync::Arc::clone(&heard))),
+        ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 0.0)
+    };
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let count = || heard.load(std::sync::atomic::Ordering::Relaxed);
+    // At the far end, told with each of its cells; the device's answer is of the same one.
+    for second in [5.0, 6.0, 7.0] {
+        shaper.hear(at(second), Some(at(8.0)), false, &mut chance);
+    }
+    let answer = shaper.offer(at(7.5), Direction::Up, 10, Some(at(8.0)), 0, &mut chance);
+    assert_eq!((answer, count()), (Admission::Queued, 1));
+    // One that is over when it is heard of has nothing to pad, and is left alone.
+    shaper.hear(at(50.0), Some(at(49.0)), false, &mut chance);
+    assert_eq!(count(), 1);
+    let own = shaper.offer(at(60.0), Direction::Up, 10, Some(at(60.0)), 0, &mut chance);
+    shaper.hear(at(60.0), Some(at(60.5)), false, &mut chance);
+    assert_eq!((own, count()), (Admission::Queued, 2));
 }
