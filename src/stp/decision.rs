@@ -40,7 +40,7 @@ pub trait Decision: Send {
     /// The next begin at or after `from`; `None` where there is none any more. In the grid model it lies on the grid.
     ///
     /// It is asked again only for instants at or after its last answer, but that answer may have come to nothing: an activity
-    /// may have begun padding before.
+    /// may have begun padding before. Who wants to be asked anew ([`Decision::padded`]) is asked for instants before it, too.
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp>;
 
     /// An activity has begun.
