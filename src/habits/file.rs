@@ -216,7 +216,9 @@ impl Entry {
         let mean = weights.iter().sum::<f64>() / HOURS as f64;
         let hourly = Hourly::new(weights).filter(|_| (mean - 1.0).abs() <= NEAR);
         let hourly = hourly.ok_or_else(|| {
-            let wrong = weights.iter().find(|weight| weight.is_nan() || **weight < 0.0);
+            let wrong = weights
+                .iter()
+                .find(|weight| weight.is_nan() || **weight < 0.0);
             (
                 "hourly weights".to_owned(),
                 wrong.map_or(format!("{mean} on average"), f64::to_string),

@@ -11,7 +11,8 @@
 //! Genuine traffic is never delayed or lost for it: activities beyond the number are padded as they come, and such a day has
 //! more periods than others. So the number must be chosen above what the busiest days need, and an activity later than on
 //! any day that is known may still show. The hours are not held, the day is: of a quiet evening what was kept back for it is
-//! padded later that night, at the latest right before the day ends.
+//! padded later that night, at the latest right before the day ends. Who knows that may take a long run there for cover; to
+//! spread it thinner would leave gaps for an activity to fall into, and then the number would not hold.
 //!
 //! Days are of 24 hours from when the shaper begins to work.
 
