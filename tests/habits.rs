@@ -14,7 +14,7 @@ use stp_audit::defense::settings::{DailyBudget, HabitsFrom, Padding, Scope};
 use stp_audit::defense::{find, Settings};
 use stp_audit::habits::markov::Markov;
 use stp_audit::habits::steps::Steps;
-use stp_audit::habits::training::turn;
+use stp_audit::habits::training::{fit_states, turn, Effort};
 use stp_audit::habits::HabitsFile;
 use stp_audit::model::{generate, HomeModel};
 use stp_audit::stats::area_under_curve;
@@ -71,6 +71,32 @@ proptest! {
                 prop_assert!((sum - 1.0).abs() < 1e-9, "{sum}");
             }
             prop_assert!(model.rate.iter().all(|rate| rate.is_finite() && *rate >= 0.0));
+        }
+    }
+
+    /// Whatever was counted, however lopsided, what is fitted to it is a model: numbers all, chances that sum to 1. Its file is
+    /// read again.
+    #[test]
+    fn what_is_fitted_is_a_model(
+        blocks in prop::collection::vec((prop_oneof![Just(0u32), Just(1), Just(255), 0..256u32], 1..60usize), 1..12),
+        weights in prop::collection::vec(prop::sample::select(vec![1e-6, 0.01, 1.0, 23.0]), 12),
+        seed in 0..1_000u64,
+    ) {
+        let blocks = blocks.into_iter().zip(weights);
+        let steps = Steps::of(blocks.flat_map(|((count, times), weight)| vec![(count, weight); times]));
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        for states in 1..5 {
+            let effort = Effort { turns: 40, ..Effort::default() };
+            let Some((model, log_likelihood)) = fit_states(&steps, states, &effort, &mut chance) else {
+                prop_assert_eq!(steps.totals().0, 0.0);
+                continue;
+            };
+            prop_assert!(log_likelihood.is_finite(), "{}", log_likelihood);
+            prop_assert!(model.log_likelihood(&steps) >= log_likelihood - 1e-6 * (1.0 + log_likelihood.abs()));
+            prop_assert!(model.rate.iter().all(|rate| rate.is_finite() && *rate >= 0.0), "{:?}", model);
+            for sum in model.transition.rows().into_iter().map(|row| row.sum()).chain([model.start.sum()]) {
+                prop_assert!((sum - 1.0).abs() < 1e-9, "{:?}", model);
+            }
         }
     }
 
@@ -294,6 +320,28 @@ fn genuine_traffic_goes_beyond_the_budget() {
         .count();
     // A day of a device without an activity has its one period of cover.
     assert!(shaped.periods.len() - genuine <= 7 * 12);
+}
+
+/// Whoever holds the day's number is told where it cannot be held, and by how much to raise it.
+#[test]
+fn a_budget_below_what_a_day_needs_is_told() {
+    let told = |budget: &str| -> Vec<String> {
+        let typed = format!(
+            "defend --example habits --duration 3d --mode stp --q 0.0005 --daily-budget {budget} --trials 1 \
+             --adversary every-padded-period --format json"
+        );
+        let verdict = line(&typed).ends(0).json();
+        let caveats = verdict["caveats"].as_array().unwrap().iter();
+        let caveats = caveats.map(|caveat| caveat.as_str().unwrap().to_owned());
+        caveats
+            .filter(|caveat| caveat.contains("daily budget"))
+            .collect()
+    };
+    let [one] = &told("2")[..] else {
+        panic!("{:?}", told("2"))
+    };
+    assert!(one.starts_with("stp: on the busiest day"), "{one}");
+    assert_eq!(told("auto"), [""; 0]);
 }
 
 /// Constant padding until twenty activities were seen, then less (the paper, section 6.4).

@@ -2,33 +2,15 @@
 
 mod program;
 
-use program::{fixtures, program, Run};
+use program::{fixtures, program, send, start, Run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use stp_audit::capture::{LinkType, Writer};
 use stp_audit::units::Timestamp;
-
-fn start(arguments: &[&str]) -> Child {
-    Command::new(program().get_program())
-        .args(arguments)
-        .current_dir(fixtures())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn send(child: &Child, signal: &str) {
-    let sent = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
 
 /// Lines of standard output with when they came.
 fn lines(child: &mut Child) -> mpsc::Receiver<(Instant, Value)> {

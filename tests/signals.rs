@@ -2,32 +2,14 @@
 
 mod program;
 
-use program::{fixtures, program, Run};
+use program::{fixtures, send, start, Run};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// How soon is promptly: a person's patience, and some for a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(5);
-
-fn start(arguments: &[&str]) -> Child {
-    Command::new(program().get_program())
-        .args(arguments)
-        .current_dir(fixtures())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn send(child: &Child, signal: &str) {
-    let sent = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
 
 /// Until the program waits for bytes: it sleeps, and what was written was taken.
 fn settle(child: &Child) {
@@ -65,6 +47,18 @@ fn ends(child: Child) -> Run {
     run
 }
 
+/// Sends a signal once these bytes were read and more are waited for; the pipe stays open until the program has ended.
+fn interrupted(arguments: &[&str], bytes: &[u8], signal: &str) -> Run {
+    let mut child = start(arguments);
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(bytes).unwrap();
+    settle(&child);
+    send(&child, signal);
+    let run = ends(child);
+    drop(pipe);
+    run
+}
+
 fn has_proc() -> bool {
     let there = Path::new("/proc/self/status").exists();
     if !there {
@@ -88,13 +82,9 @@ fn a_pipe_that_stays_open_is_left_with_what_came() {
     for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
         let folder = tempfile::tempdir().unwrap();
         let json = folder.path().join("v.json");
-        let mut child = start(&["infer", "-", "-o", &format!("json={}", json.display())]);
-        let mut pipe = child.stdin.take().unwrap();
-        pipe.write_all(&begun()).unwrap();
-        settle(&child);
-        send(&child, signal);
-        let run = ends(child).ends(128 + number);
-        drop(pipe);
+        let output = format!("json={}", json.display());
+        let run = interrupted(&["infer", "-", "-o", &output], &begun(), signal);
+        let run = run.ends(128 + number);
         assert!(run.out.contains("Nest Cam"), "{}", run.out);
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
@@ -114,16 +104,10 @@ fn a_packed_pipe_is_left_as_well() {
     if !has_proc() {
         return;
     }
-    let mut child = start(&["infer", "-"]);
-    let mut pipe = child.stdin.take().unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&begun()).unwrap();
     gzip.flush().unwrap();
-    pipe.write_all(gzip.get_ref()).unwrap();
-    settle(&child);
-    send(&child, "-INT");
-    let run = ends(child).ends(130);
-    drop(pipe);
+    let run = interrupted(&["infer", "-"], gzip.get_ref(), "-INT").ends(130);
     assert!(run.out.contains("Nest Cam"), "{}", run.out);
 }
 
@@ -156,14 +140,8 @@ fn a_header_alone_is_a_result_of_nothing() {
     if !has_proc() {
         return;
     }
-    let mut child = start(&["infer", "-"]);
-    let mut pipe = child.stdin.take().unwrap();
     let header = std::fs::read(fixtures().join("malformed/header-only.pcap")).unwrap();
-    pipe.write_all(&header).unwrap();
-    settle(&child);
-    send(&child, "-INT");
-    let run = ends(child).ends(130);
-    drop(pipe);
+    let run = interrupted(&["infer", "-"], &header, "-INT").ends(130);
     assert!(run.out.contains("0 packets"), "{}", run.out);
 }
 

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
-use stp_audit::defense::settings::{Durations, Padding, Scope, Settings, TimeModel};
+use stp_audit::defense::settings::{DailyBudget, Durations, Padding, Scope, Settings, TimeModel};
 use stp_audit::defense::{find, DEFENSES};
 use stp_audit::flow::key::Endpoint;
 use stp_audit::model::generate;
@@ -368,5 +368,50 @@ fn a_million_packets() {
             }
         }
         println!("{}: made in {made:?}, shaped in {best:?}", row.name);
+    }
+}
+
+/// The days of a daily budget begin when its shaper does. What is kept back for activities at ten in the morning is kept back
+/// until then, whatever the time of day at which a trace begins that is not the one the defense was made for.
+#[test]
+fn a_budget_keeps_back_by_the_time_of_day_and_not_by_the_age_of_the_trace() {
+    const DAY: i64 = 86_400;
+    // Five minutes at 10:00 on every other day, 20 periods of 15 s; a packet each second.
+    let mut packets = Vec::new();
+    let mut spans = Vec::new();
+    for day in (0..12).step_by(2) {
+        let begin = day * DAY + 36_000;
+        packets.extend((begin..begin + 299).map(|second| Packet {
+            at: Timestamp(second * SECOND),
+            flow: 0,
+            direction: Direction::Up,
+            bytes: 500,
+        }));
+        let at = |second: i64| Timestamp(second * SECOND);
+        spans.push(Span::new(at(begin), at(begin + 298)));
+    }
+    let known = trace(12 * DAY, packets, spans);
+    let settings = Settings {
+        period: Some(Duration::from_secs(15)),
+        padding: q(0.0),
+        daily_budget: Some(DailyBudget::Periods(24)),
+        ..Settings::default()
+    };
+    let defense = stp(&settings, &known);
+    for hour in [0, 6, 12, 18] {
+        let mut lived = known.clone();
+        let start = Timestamp(hour * 3_600 * SECOND);
+        lived.window = Span::new(start, lived.window.end);
+        lived.packets.retain(|packet| packet.at >= start);
+        lived.activities.retain(|one| one.span.start >= start);
+        let shaped = shape(&*defense, &lived, 3);
+        let mut counts = [0; 11];
+        for period in &shaped.periods {
+            let day = (period.span.start.0 - start.0) / (DAY * SECOND);
+            if let Some(count) = counts.get_mut(usize::try_from(day).unwrap()) {
+                *count += 1;
+            }
+        }
+        assert_eq!(counts, [24; 11], "from {hour} o'clock on");
     }
 }

@@ -175,7 +175,8 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
 /// Delay that is no delay any more but a queue, however long a period of padding is: with low rates, T grows to what they need.
 const LATE_MS: f64 = 60_000.0;
 
-/// Defenses whose rates are too low for what the home sends: it queues for longer than a period of padding lasts, or is dropped.
+/// Defenses whose rates are too low for what the home sends: it queues for longer than a period of padding lasts, or is dropped;
+/// and days that need more padding than is allowed for one.
 fn too_low(verdict: &Verdict) -> Vec<String> {
     let mut caveats = Vec::new();
     let mut last = None;
@@ -184,6 +185,13 @@ fn too_low(verdict: &Verdict) -> Vec<String> {
             continue;
         }
         last = Some((&row.defense, &row.vantage));
+        if let Some(needs) = row.parameters.get("busiest_day_periods").and_then(longest) {
+            caveats.push(format!(
+                "{}: on the busiest day activities alone need {needs} padded periods, more than the daily budget: such a day shows \
+                 more of them than others, and so that somebody was at home; raise --daily-budget, or say auto",
+                row.defense
+            ));
+        }
         let longest = row.parameters.get("period_s").and_then(longest);
         let longest = longest.filter(|seconds| seconds * 1e3 < LATE_MS);
         let late = longest.map_or(LATE_MS, |seconds| seconds * 1e3);
@@ -213,7 +221,7 @@ fn too_low(verdict: &Verdict) -> Vec<String> {
     caveats
 }
 
-/// A parameter in seconds; of one that differs by device, the longest.
+/// A parameter; of one that differs by device, the largest.
 fn longest(value: &Value) -> Option<f64> {
     match value {
         Value::Object(each) => each.values().filter_map(Value::as_f64).reduce(f64::max),

@@ -1,6 +1,7 @@
 //! Exit codes, the same for every command and format.
 
 use crate::capture::{CaptureError, LiveError};
+use crate::report::human::{clipped, line as safe};
 use crate::report::OutputError;
 use crate::sandbox::SandboxError;
 use std::io;
@@ -92,7 +93,11 @@ pub fn environment(message: impl Into<String>) -> anyhow::Error {
     })
 }
 
-/// An error and its causes in one line, each said once: many an error quotes its cause already.
+/// Longest error that is told, in characters: a file may hold a name, or a line, of megabytes that an error would quote.
+const LONGEST: usize = 4_000;
+
+/// An error and its causes in one line, each said once: many an error quotes its cause already. What it quotes of a file cannot
+/// repaint the terminal.
 pub fn told(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -100,7 +105,8 @@ pub fn told(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line
+    let lines: Vec<String> = clipped(&line, LONGEST).split('\n').map(safe).collect();
+    lines.join("\n")
 }
 
 /// What kind of trouble an error chain is.
@@ -134,4 +140,22 @@ pub fn of(error: &anyhow::Error) -> Failure {
         }
     }
     Failure::Exit(Exit::Usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_quotes_is_short_and_paints_nothing() {
+        let strange = usage("x.toml: habits of `\u{1b}[31mred\u{7}`\nand more");
+        assert_eq!(
+            told(&strange),
+            "x.toml: habits of `\\u{1b}[31mred\\u{7}`\nand more"
+        );
+        let long = told(&usage("w".repeat(3_000_000)));
+        assert_eq!((long.len(), &long[3_996..]), (LONGEST, "w..."));
+        let twice = anyhow::Error::new(io::Error::other("the disk")).context("a.pcap: the disk");
+        assert_eq!(told(&twice), "a.pcap: the disk");
+    }
 }

@@ -1,7 +1,8 @@
 //! `infer`, `devices`, `flows`: read a capture, find the home, name its devices, tell when they were used.
 
 use crate::activity::detect::detect;
-use crate::activity::labels::read_labels;
+use crate::activity::labels::{read_labels, Label};
+use crate::activity::parameters::Parameters;
 use crate::capture::Options;
 use crate::cli::args::{CaptureArgs, Common, InferArgs};
 use crate::cli::ending::Ending;
@@ -21,29 +22,14 @@ use std::time::Duration;
 /// Runs the command.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let plan = Plan::new(args.output.format, &args.output.output).map_err(usage)?;
-    let parameters = args
-        .activity
-        .parameters()
-        .map_err(|error| usage(error.to_string()))?;
-    let catalog = catalog(&args.capture.fingerprints)?;
-    let labels = args
-        .activity
-        .detect
-        .labels
-        .as_deref()
-        .map(labels)
-        .transpose()?;
-
-    let mut read = read(
-        &args.inputs,
-        &options(&args.capture, plan.shows_digest()),
-        settings(
-            &args.capture,
-            args.activity.detect.bin,
-            args.activity.bins_from,
-        ),
-        common,
-    )?;
+    let Asked {
+        parameters,
+        catalog,
+        labels,
+        settings,
+    } = Asked::of(args)?;
+    let options = options(&args.capture, plan.shows_digest());
+    let mut read = read(&args.inputs, &options, settings, common)?;
     let home = Home::find(
         &read.observed.flows,
         args.capture.vantage.told(),
@@ -77,6 +63,35 @@ pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit
     Ok(exit(&read, args.capture.allow_truncated))
 }
 
+/// What was asked for, of a capture as a whole and of traffic that goes on, once every file it names is read.
+pub struct Asked {
+    /// The detector's parameters.
+    pub parameters: Parameters,
+    /// The catalog.
+    pub catalog: Catalog,
+    /// What really happened, where somebody told.
+    pub labels: Option<Vec<Label>>,
+    /// What to remember of flows.
+    pub settings: Settings,
+}
+
+impl Asked {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// Parameters that make no sense; fingerprints or labels that cannot be read.
+    pub fn of(args: &InferArgs) -> anyhow::Result<Self> {
+        let parameters = args.activity.parameters();
+        let detect = &args.activity.detect;
+        Ok(Self {
+            parameters: parameters.map_err(|error| usage(error.to_string()))?,
+            catalog: catalog(&args.capture.fingerprints)?,
+            labels: detect.labels.as_deref().map(labels).transpose()?,
+            settings: settings(&args.capture, detect.bin, args.activity.bins_from),
+        })
+    }
+}
+
 /// How a command ends that read all this.
 pub fn exit(read: &crate::cli::reading::Read, allow_truncated: bool) -> Exit {
     let partial =
@@ -100,7 +115,7 @@ pub fn catalog(folders: &[PathBuf]) -> anyhow::Result<Catalog> {
 }
 
 /// The labels of a file.
-pub fn labels(path: &Path) -> anyhow::Result<Vec<crate::activity::labels::Label>> {
+pub fn labels(path: &Path) -> anyhow::Result<Vec<Label>> {
     let file = File::open(path).map_err(|error| {
         usage(format!(
             "{}: {error}; labels are a CSV file of start,end,device,activity",

@@ -9,7 +9,7 @@ use crate::capture::Reader;
 use crate::cli::args::{Common, InferArgs};
 use crate::cli::ending::Ending;
 use crate::cli::exit::{usage, Exit};
-use crate::cli::infer::{catalog, exit, labels, options, settings};
+use crate::cli::infer::{exit, options, Asked};
 use crate::cli::live_listen;
 use crate::cli::live_stage::{voice, Over, Stage, LOOK_IN};
 use crate::cli::reading::Read;
@@ -30,32 +30,21 @@ pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Runs `infer`, `devices` or `flows` on traffic that goes on.
 pub fn run(args: &InferArgs, common: &Common, view: View) -> anyhow::Result<Exit> {
     let (plan, voice) = voice(args, common)?;
-    let parameters = args
-        .activity
-        .parameters()
-        .map_err(|error| usage(error.to_string()))?;
-    let labels = args
-        .activity
-        .detect
-        .labels
-        .as_deref()
-        .map(labels)
-        .transpose()?;
+    let Asked {
+        mut parameters,
+        catalog,
+        labels,
+        settings,
+    } = Asked::of(args)?;
     let window = args.activity.window.unwrap_or(WINDOW);
+    parameters.window = Some(window);
     let settings = Settings {
-        observer: settings(
-            &args.capture,
-            args.activity.detect.bin,
-            args.activity.bins_from,
-        ),
+        observer: settings,
         vantage: args.capture.vantage.told(),
-        parameters,
+        parameters: parameters.clone(),
         window,
         warm_up: args.watch.warm_up,
     };
-    let catalog = catalog(&args.capture.fingerprints)?;
-    let mut parameters = settings.parameters.clone();
-    parameters.window = Some(window);
     let engine =
         Engine::new(settings, catalog.clone()).map_err(|error| usage(error.to_string()))?;
 

@@ -8,6 +8,7 @@ pub mod framing;
 pub mod habits;
 pub mod ilp;
 pub mod none;
+mod replay;
 mod service;
 pub mod settings;
 mod solve;

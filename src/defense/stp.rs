@@ -10,6 +10,7 @@
 
 use super::fit::{fit, Fit};
 use super::habits::{decision, has_room, per_day, reserve};
+use super::replay::{Replay, ACTIVE};
 use super::service::serve;
 use super::settings::{
     DefenseError, HabitsFrom, Padding, QuietTraffic, Rates, Scope, Settings, TimeModel, Trigger,
@@ -22,7 +23,7 @@ use super::wire::{merged, Delays, Trains};
 use crate::stp::decision::Draws;
 use crate::stp::lane::{Bounds, Quiet, CELL_HEADER_BYTES};
 use crate::stp::lowering::RatePolicy;
-use crate::stp::shaper::{Admission, Output, Plan, Shaper};
+use crate::stp::shaper::{Admission, Plan, Shaper};
 use crate::threat::{
     Cost, Defense, Foretold, Observation, PaddedPeriod, SeenFlow, ShapedTrace, Shaping, Sighting,
     Vantage,
@@ -45,9 +46,6 @@ const CAP_ROUNDS: usize = 6;
 /// A cap is used up when so much of it is.
 const CAP_NEAR: f64 = 0.97;
 
-/// Marks the tag of a packet that belongs to an activity; a trace has fewer than 2^31 packets.
-const ACTIVE: u32 = 1 << 31;
-
 /// How one stream is padded, how often, and what that promises.
 pub(super) struct Padded {
     pub(super) fit: Fit,
@@ -62,8 +60,7 @@ pub(super) struct Stp {
     pub(super) of_stream: Vec<Option<usize>>,
     /// Bytes of what is not padded at all.
     beside: f64,
-    /// When the trace begins that it was made for, and how many days it is long.
-    start: Timestamp,
+    /// How many days the trace is long that it was made for.
     days: f64,
 }
 
@@ -123,7 +120,6 @@ pub(super) fn made(settings: &Settings, trace: &Trace) -> Result<Stp, DefenseErr
             .collect(),
         of_stream,
         beside,
-        start: trace.window.start,
         days: trace.seconds().max(1.0) / 86_400.0,
     };
     if let Padding::DataCap(cap) = settings.padding {
@@ -187,67 +183,6 @@ fn choose(
         }
         Padding::TargetConfidence(c) => each(&|promise, of| promise.q_for_confidence(c, of)),
         Padding::Knee => each(&|promise, of| promise.knee(of)),
-    }
-}
-
-/// A stream while a trace is replayed through its shaper.
-struct Replay<'a> {
-    shaper: Shaper,
-    chance: ChaCha8Rng,
-    flow: u32,
-    cell_bytes: u32,
-    spans: &'a [Span],
-    /// Which span is looked at.
-    place: usize,
-    /// When the shaper is to be polled next; kept, for most packets come while nothing is due.
-    wake: Option<Timestamp>,
-    /// Begins of periods of padding, and whether a byte of an activity went in them.
-    periods: Vec<(Timestamp, bool)>,
-    cover: u64,
-    framing: u64,
-}
-
-impl Replay<'_> {
-    /// Lets the shaper do all that is due by `until`.
-    fn run(&mut self, until: Timestamp, trains: &mut Trains, delays: &mut Delays) {
-        while let Some(output) = self.shaper.poll(until, until, &mut self.chance) {
-            match output {
-                Output::Period(at) => self.periods.push((at, false)),
-                Output::Cells {
-                    at,
-                    direction,
-                    count,
-                    every,
-                    genuine,
-                } => {
-                    let bytes = u64::from(self.cell_bytes) * u64::from(count);
-                    match genuine {
-                        0 => self.cover += bytes,
-                        _ => self.framing += bytes.saturating_sub(u64::from(genuine)),
-                    }
-                    trains.add(Sighting {
-                        count,
-                        every,
-                        ..Sighting::one(at, self.flow, direction, self.cell_bytes)
-                    });
-                    while let Some(done) = self.shaper.delivered() {
-                        delays.passed(done.since, done.at);
-                        if let Some(period) = self.periods.last_mut() {
-                            period.1 |= done.tag & ACTIVE != 0;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// The activity that an instant belongs to; instants come ascending.
-    fn activity(&mut self, at: Timestamp) -> Option<Span> {
-        while self.spans.get(self.place).is_some_and(|span| span.end < at) {
-            self.place += 1;
-        }
-        let span = self.spans.get(self.place).copied();
-        span.filter(|span| span.start <= at)
     }
 }
 
@@ -332,7 +267,8 @@ impl Stp {
                 },
                 self.per_day(one).map(|per_day| {
                     let spans = &one.fit.stream.spans;
-                    let reserve = reserve(&self.settings, spans, self.start, one.fit.period);
+                    // Days begin when the shaper does, which need not be when the trace began that this was made for.
+                    let reserve = reserve(&self.settings, spans, start, one.fit.period);
                     (per_day, reserve)
                 }),
             )?,
@@ -642,6 +578,14 @@ impl Defense for Stp {
         if settings.daily_budget.is_some() {
             let periods = self.told(|one| json!(self.per_day(one)));
             all.insert("daily_periods", periods);
+            let lacks = |one: &Padded| {
+                self.per_day(one)
+                    .is_some_and(|periods| periods < one.fit.busiest_day)
+            };
+            if self.padded.iter().any(lacks) {
+                let busiest = self.told(|one| json!(one.fit.busiest_day));
+                all.insert("busiest_day_periods", busiest);
+            }
         }
         if settings.quiet != QuietTraffic::Packets {
             all.insert("quiet_traffic", json!(settings.quiet));

@@ -216,10 +216,12 @@ impl Entry {
         let mean = weights.iter().sum::<f64>() / HOURS as f64;
         let hourly = Hourly::new(weights).filter(|_| (mean - 1.0).abs() <= NEAR);
         let hourly = hourly.ok_or_else(|| {
-            let got = format!("{mean} on average");
+            let wrong = weights
+                .iter()
+                .find(|weight| weight.is_nan() || **weight < 0.0);
             (
                 "hourly weights".to_owned(),
-                got,
+                wrong.map_or(format!("{mean} on average"), f64::to_string),
                 "none negative, and 1 on average".to_owned(),
             )
         })?;
@@ -404,6 +406,16 @@ mod tests {
                 "the number of hourly weights of 25: it must be 24",
             ),
             ("hourly = [1", "hourly = [9", "1 on average"),
+            (
+                "hourly = [1.0, 1.0",
+                "hourly = [3.0, -1.0",
+                "hourly weights of -1: it must be none negative",
+            ),
+            (
+                "hourly = [1.0",
+                "hourly = [nan",
+                "hourly weights of NaN: it must be none negative",
+            ),
         ] {
             assert!(text.contains(from), "{from}: {text}");
             let error = HabitsFile::parse(&text.replacen(from, to, 1), "x.toml").unwrap_err();

@@ -14,7 +14,8 @@ use crate::units::{nanos, Timestamp, NANOS};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Hours and moods that are passed through in search of a begin, at most: a hundred years of hours.
+/// Hours and moods that are passed through in search of a begin, at most: a hundred years of hours, or twenty months of moods
+/// that change every minute. Who did nothing for so long never does.
 const STRETCHES_AT_MOST: u32 = 876_600;
 
 /// One resident.
@@ -104,6 +105,15 @@ impl Habits {
             }
             None => self.rate(),
         }
+    }
+
+    /// Begins a second in the busiest mood at the busiest hour.
+    pub fn busiest_rate(&self) -> f64 {
+        let hours = self.hours_of_moods().weights().iter();
+        let hour = hours.copied().fold(0.0, f64::max);
+        let states = self.moods.as_ref().map_or(1, |moods| moods.model.states());
+        let rates = (0..states).map(|state| self.rate_in(state));
+        rates.fold(0.0, f64::max) * hour
     }
 
     /// Begins a second on average, of a resident who lives by them.

@@ -66,7 +66,8 @@ pub fn turn(model: &Markov, said: &Said) -> Markov {
     next
 }
 
-/// Turns until it hardly gets better, and the logarithm of the likelihood of the model before the last one.
+/// Turns until it hardly gets better, and the logarithm of the likelihood: of this model, or where turns ran out of the one
+/// before the last, which is no more likely.
 pub fn climb(mut model: Markov, steps: &Steps, turns: usize, enough: f64) -> (Markov, f64) {
     let mut before = f64::NEG_INFINITY;
     for _ in 0..turns {
@@ -134,7 +135,9 @@ pub fn fit_states(
         let model = beginning(states, mean, chance);
         climb(model, steps, effort.first_turns, effort.enough)
     });
-    let (best, _) = begun.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    // What is no number would be the largest of all.
+    let sound = begun.filter(|(_, log_likelihood)| log_likelihood.is_finite());
+    let (best, _) = sound.max_by(|a, b| a.1.total_cmp(&b.1))?;
     Some(climb(best, steps, effort.turns, effort.enough))
 }
 
@@ -142,7 +145,9 @@ pub fn fit_states(
 pub fn fit(steps: &Steps, effort: &Effort, chance: &mut ChaCha8Rng) -> Option<Markov> {
     let mut best: Option<(f64, Markov)> = None;
     for states in 1..=effort.states.clamp(1, STATES_AT_MOST) {
-        let (model, log_likelihood) = fit_states(steps, states, effort, chance)?;
+        let Some((model, log_likelihood)) = fit_states(steps, states, effort, chance) else {
+            break;
+        };
         let costs = criterion(&model, log_likelihood, steps);
         match &best {
             Some((least, _)) if *least <= costs => break,

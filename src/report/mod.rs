@@ -28,6 +28,8 @@ pub mod watch;
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod schema;
 
 pub use format::Format;
 pub use output::{Output, OutputError, Plan};

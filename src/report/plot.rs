@@ -9,6 +9,7 @@ pub mod recalls;
 
 use super::human::{clipped, decimals, line};
 use crate::tradeoff::{Point, TradeOff};
+use plotters::coord::types::RangedCoordf64;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::io;
@@ -50,6 +51,7 @@ const SKY: RGBColor = RGBColor(86, 180, 233);
 const OF_DEVICES: [RGBColor; 6] = [BLUE, RED, GREEN, PINK, SKY, ORANGE];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 /// Rates before above rates after, on one axis of time; padded periods are shaded, genuine ones and cover apart.
@@ -229,14 +231,19 @@ fn draw_curves(sweep: &TradeOff, chosen: Option<(f64, f64)>, area: &Area<'_>) ->
             .legend(|(x, y)| Circle::new((x + 8, y), 5, BLACK.filled()));
     }
     if !curves.is_empty() || chosen.is_some() {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(GREY)
-            .draw()?;
+        legend(&mut chart)?;
     }
     area.present()
+}
+
+/// What each colour is, in the corner that curves which fall leave free.
+fn legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Drawn {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(GREY)
+        .draw()
 }
 
 /// A curve of one device and p, in the order of q.

@@ -60,6 +60,10 @@ impl Decision for Bernoulli {
             }
         }
     }
+
+    fn goes_on(&self, _: Timestamp) -> bool {
+        self.0.chance == Probability::ALWAYS
+    }
 }
 
 /// The first instant of the grid at or after `from`; `None` past the end of time.

@@ -5,12 +5,14 @@
 //! it. So many as activities may yet need before the day ends, by what is known of other days, are kept back ([`Reserve`]);
 //! what is left beyond is spread over what is left of the day, as if the remaining begins had been drawn from its hours
 //! beforehand. A day without activities has more cover, a busy one less; when the number is used up no cover begins, and
-//! none goes on. Should there still be some left just before the day ends, it is padded at once and on.
+//! none goes on. When no more of the day is left than the rest of the number takes, kept back or not, it is padded at once
+//! and on, without a gap: whatever comes then comes under it, and the number is reached to the period.
 //!
 //! Genuine traffic is never delayed or lost for it: activities beyond the number are padded as they come, and such a day has
 //! more periods than others. So the number must be chosen above what the busiest days need, and an activity later than on
 //! any day that is known may still show. The hours are not held, the day is: of a quiet evening what was kept back for it is
-//! padded later that night.
+//! padded later that night, at the latest right before the day ends. Who knows that may take a long run there for cover; to
+//! spread it thinner would leave gaps for an activity to fall into, and then the number would not hold.
 //!
 //! Days are of 24 hours from when the shaper begins to work.
 
@@ -25,7 +27,7 @@ use std::collections::BTreeMap;
 
 /// Length of a day.
 pub const DAY: i64 = 86_400 * NANOS;
-/// So many periods before the day ends, what is left of its number is used up.
+/// So many periods before the day ends, what is left of its number beyond what is kept back is used up.
 const LAST: i64 = 4;
 const MINUTE: i64 = 60 * NANOS;
 const MINUTES: u32 = 1_440;
@@ -117,17 +119,29 @@ impl Budget {
         self.draws.origin.0.checked_add(day.checked_mul(DAY)?)
     }
 
-    /// What is left of the day's number beyond what is kept back, and until when that holds.
-    fn left_at(&self, at: Timestamp) -> (u64, Timestamp) {
+    /// What is left of the day's number, and from when on nothing else has room before the day ends.
+    fn rest_at(&self, at: Timestamp) -> (u64, i64) {
         let day = self.day_of(at);
         let used = if day == self.day { self.used } else { 0 };
+        let rest = self.per_day.saturating_sub(used);
+        let periods = i64::try_from(rest).unwrap_or(i64::MAX);
+        let takes = periods.saturating_mul(nanos(self.draws.period).max(1));
         let begin = self.begin_of(day).unwrap_or(i64::MAX);
+        let full = begin.saturating_add(DAY.saturating_sub(takes).max(0));
+        (rest, full)
+    }
+
+    /// What is left of the day's number beyond what is kept back, and until when that holds.
+    fn left_at(&self, at: Timestamp) -> (u64, Timestamp) {
+        let begin = self.begin_of(self.day_of(at)).unwrap_or(i64::MAX);
+        let (rest, full) = self.rest_at(at);
+        if at.0 >= full {
+            // What comes from here on comes under what is padded anyway: nothing is kept back for it.
+            return (rest, Timestamp(begin.saturating_add(DAY)));
+        }
         let (kept, until) = self.reserve.at(at.0.saturating_sub(begin));
-        let until = Timestamp(begin.saturating_add(until));
-        (
-            self.per_day.saturating_sub(used).saturating_sub(kept),
-            until,
-        )
+        let until = begin.saturating_add(until).min(full);
+        (rest.saturating_sub(kept), Timestamp(until))
     }
 
     /// The first of so many begins, drawn from the hours between two instants of one day.
@@ -178,6 +192,7 @@ impl Decision for Budget {
             let (left, until) = self.left_at(from);
             let day_end = self.begin_of(self.day_of(from).checked_add(1)?)?;
             let end = day_end.saturating_sub(period.saturating_mul(LAST).min(DAY / 4));
+            let end = end.min(self.rest_at(from).1);
             if left > 0 {
                 let next = match from.0 < end {
                     true => self.first_of(left, from, Timestamp(end), chance),
@@ -200,6 +215,11 @@ impl Decision for Budget {
         }
         self.used = self.used.saturating_add(1);
         true
+    }
+
+    fn goes_on(&self, at: Timestamp) -> bool {
+        let (rest, full) = self.rest_at(at);
+        rest > 0 && at.0 >= full
     }
 
     fn left(&self, at: Timestamp) -> Option<u64> {

@@ -40,7 +40,7 @@ pub trait Decision: Send {
     /// The next begin at or after `from`; `None` where there is none any more. In the grid model it lies on the grid.
     ///
     /// It is asked again only for instants at or after its last answer, but that answer may have come to nothing: an activity
-    /// may have begun padding before.
+    /// may have begun padding before. Who wants to be asked anew ([`Decision::padded`]) is asked for instants before it, too.
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp>;
 
     /// An activity has begun.
@@ -49,6 +49,12 @@ pub trait Decision: Send {
     /// A period of padding begins, whatever began it. Says whether to be asked anew for the next begin: what it said last
     /// holds no longer.
     fn padded(&mut self, _at: Timestamp) -> bool {
+        false
+    }
+
+    /// Whether padding whose period ends at that instant is to go on at once, whatever runs: where it never is to end, a gap
+    /// between one draw and the next would show which ends of periods an activity went across.
+    fn goes_on(&self, _at: Timestamp) -> bool {
         false
     }
 

@@ -18,6 +18,9 @@ use rand_chacha::ChaCha8Rng;
 
 /// Most residents; where q / p is more, each is busier.
 const RESIDENTS_AT_MOST: f64 = 64.0;
+/// So many begins a second of one resident at most. Habits that come to more have a mood so rare and so busy that, turned up,
+/// it is a flood when it comes, and nothing until then.
+const BEGINS_AT_MOST: f64 = 1_000.0;
 /// Above this chance of every draw, padding hardly ever ends, and whose habits it follows is not to be seen.
 const NEARLY_ALWAYS: f64 = 0.95;
 
@@ -30,7 +33,8 @@ struct Phantoms {
     residents: Vec<Resident>,
 }
 
-/// Phantom residents with these habits; a coin where there are none, or they tell of no activity.
+/// Phantom residents with these habits; a coin where there are none, where they tell of no activity, or of one so rare that
+/// nobody could live by them so often as is asked for.
 pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
     let rate = habits.map_or(0.0, Habits::lived_rate);
     let q = draws.chance.get();
@@ -43,10 +47,15 @@ pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
         TimeModel::PerSecond => q / (1.0 - q),
         TimeModel::Grid => -(-q).ln_1p() / draws.period.as_secs_f64().max(1e-9),
     };
+    let scales = scales(wanted / rate);
+    let busiest = scales.iter().copied().fold(0.0, f64::max) * habits.busiest_rate();
+    if busiest.is_nan() || busiest > BEGINS_AT_MOST {
+        return bernoulli::make(draws, None);
+    }
     Box::new(Phantoms {
         draws,
         habits: habits.clone(),
-        scales: scales(wanted / rate),
+        scales,
         residents: Vec::new(),
     })
 }
@@ -58,7 +67,9 @@ fn scales(residents: f64) -> Vec<f64> {
     }
     let whole = residents.floor();
     let mut scales = vec![1.0; whole as usize];
-    scales.extend(Some(residents - whole).filter(|rest| *rest > 1e-9));
+    // What rounding leaves is nobody, unless it is all there is.
+    let least = if whole > 0.0 { 1e-9 } else { 0.0 };
+    scales.extend(Some(residents - whole).filter(|rest| *rest > least));
     scales
 }
 
@@ -153,6 +164,54 @@ mod tests {
         assert_eq!(scales(640.0), [10.0; 64]);
         // A quarter of the time .12 a minute: .0005 a second.
         assert!((habits().lived_rate() - 0.0005).abs() < 1e-9);
+    }
+
+    #[test]
+    fn habits_that_cannot_be_lived_so_often_are_a_coin() {
+        // Lived once in a year, in a mood that is all but never there, and so seldom that a quotient has no number.
+        let rare = |transition, rate| Habits {
+            moods: Some(Moods {
+                step: Duration::from_secs(1),
+                by_hour: false,
+                model: Markov {
+                    start: array![1.0, 0.0],
+                    transition,
+                    rate,
+                },
+            }),
+            ..habits()
+        };
+        let turns = array![[0.5, 0.5], [0.5, 0.5]];
+        for habits in [
+            rare(turns.clone(), array![0.0, 3e-8]),
+            rare(
+                array![[1.0 - 1e-12, 1e-12], [1.0, 0.0]],
+                array![0.0, 1_000.0],
+            ),
+            rare(turns.clone(), array![5e-324, 5e-324]),
+            rare(turns, array![0.0, 1e6]),
+        ] {
+            let draws = Draws {
+                model: TimeModel::PerSecond,
+                chance: Probability::new(0.01).unwrap(),
+                period: Duration::from_secs(15),
+                origin: Timestamp(0),
+            };
+            let mut phantoms = make(draws, Some(&habits));
+            let mut chance = ChaCha8Rng::seed_from_u64(1);
+            let (mut from, mut count) = (Timestamp(0), 0);
+            while let Some(next) = phantoms
+                .next(from, &mut chance)
+                .filter(|at| *at < Timestamp::new(200_000, 0))
+            {
+                count += 1;
+                from = next + Duration::from_secs(1);
+            }
+            // 2,000, by a coin within four standard deviations.
+            assert!((1_600..2_400).contains(&count), "{count}: {habits:?}");
+        }
+        // Somebody who is far busier than is asked for is there now and then.
+        assert_eq!(scales(1e-12), [1e-12]);
     }
 
     #[test]

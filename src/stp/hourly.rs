@@ -2,7 +2,8 @@
 //!
 //! The paper, section 6.4: "The decision function can use a temporal or causal model instead of a Bernoulli distribution".
 //! Each toss has the chance of its hour; on average over the day that is q, so that as much is padded as by one coin for all
-//! hours. Where q is so high that a busy hour's chance would exceed 1 it is 1, and the other hours make up for it.
+//! hours. Where q is so high that a busy hour's chance would exceed 1 it is 1, and the other hours make up for it, as far as
+//! they have a weight: of habits from a file that leave hours without any, a q beyond what is left is not reached.
 
 use super::bernoulli::{failures, on_grid};
 use super::decision::{Decision, Draws, TimeModel};
@@ -32,6 +33,9 @@ pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
 
 impl Decision for ByHour {
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
+        if self.chances.iter().all(|yes| *yes <= 0.0) {
+            return None;
+        }
         let Draws {
             model,
             period,
@@ -70,6 +74,10 @@ impl Decision for ByHour {
             return first.0.checked_add(wait).map(Timestamp);
         }
         None
+    }
+
+    fn goes_on(&self, at: Timestamp) -> bool {
+        self.chances.get(hour_of(at)).is_some_and(|yes| *yes >= 1.0)
     }
 }
 

@@ -13,9 +13,12 @@ use crate::habits::Habits;
 use crate::units::{nanos, Span, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Most begins that are remembered, the last ones.
 const BEGINS_AT_MOST: usize = 20_000;
+/// What begins so soon after what was heard last is the same use: where any packet counts, each packet is heard of.
+const SAME: Duration = Duration::from_secs(1);
 /// What a fit may take: it is done again and again, and in each trial of an audit.
 const EFFORT: Effort = Effort {
     states: 3,
@@ -33,6 +36,8 @@ struct Learning {
     seen: u64,
     next_fit: u64,
     begins: VecDeque<Timestamp>,
+    /// What was heard last, a use or a part of one.
+    last: Option<Timestamp>,
     /// Since when all begins are remembered.
     since: Timestamp,
     fitted: Option<Box<dyn Decision>>,
@@ -47,6 +52,7 @@ pub fn make(make: Make, moods: bool, draws: Draws, after: u32) -> Box<dyn Decisi
         seen: 0,
         next_fit: u64::from(after.max(1)),
         begins: VecDeque::new(),
+        last: None,
         since: draws.origin,
         fitted: None,
     })
@@ -63,7 +69,15 @@ impl Decision for Learning {
         }
     }
 
+    fn goes_on(&self, at: Timestamp) -> bool {
+        self.fitted.as_ref().is_none_or(|fitted| fitted.goes_on(at))
+    }
+
     fn heard(&mut self, at: Timestamp) {
+        let last = self.last.replace(at);
+        if last.is_some_and(|last| at.since(last) <= SAME) {
+            return;
+        }
         self.seen = self.seen.saturating_add(1);
         self.begins.push_back(at);
         if self.begins.len() > BEGINS_AT_MOST {
@@ -92,7 +106,26 @@ mod tests {
     use super::*;
     use crate::units::Probability;
     use rand::SeedableRng;
-    use std::time::Duration;
+
+    #[test]
+    fn a_burst_of_packets_is_one_use() {
+        let draws = Draws {
+            model: TimeModel::PerSecond,
+            chance: Probability::new(0.001).unwrap(),
+            period: Duration::from_secs(15),
+            origin: Timestamp(0),
+        };
+        let mut learning = make(super::super::hourly::make, false, draws, 3);
+        // Two bursts of ten packets, .9 s apart: nine seconds each, and no gap in them.
+        for begin in [7_200, 86_400] {
+            for n in 0..10 {
+                learning.heard(Timestamp::new(begin, n * 900_000_000));
+                assert!(learning.goes_on(Timestamp::new(begin + 9, 0)));
+            }
+        }
+        learning.heard(Timestamp::new(90_000, 0));
+        assert!(!learning.goes_on(Timestamp::new(90_000, 0)));
+    }
 
     #[test]
     fn it_pads_always_until_it_knows_enough() {

@@ -394,7 +394,9 @@ impl Shaper {
             // Cover goes on no longer than its number lasts.
             self.phantom = self.phantom.min(Timestamp(at.0.saturating_sub(1)));
         }
-        let runs = self.real >= at || self.phantom >= at || waits || far_waits;
+        // Under the paper's rule a draw at the end of each period says it.
+        let goes_on = self.plan.rule == ExtensionRule::Phantom && self.plan.decision.goes_on(at);
+        let runs = self.real >= at || self.phantom >= at || waits || far_waits || goes_on;
         if !runs
             && (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper)
         {

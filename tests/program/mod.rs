@@ -6,6 +6,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// Nothing in these tests may take longer, also where others keep the machine busy.
@@ -42,6 +43,25 @@ pub fn stp_audit(arguments: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stp-audit"));
     command.args(arguments);
     command
+}
+
+/// The program on the fixtures with these arguments, its standard streams in our hands.
+pub fn start(arguments: &[&str]) -> Child {
+    stp_audit(arguments)
+        .current_dir(fixtures())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends a signal, by its name, as `-INT`.
+pub fn send(child: &Child, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// How a run with a JSON report ended.

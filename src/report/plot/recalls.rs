@@ -1,6 +1,6 @@
 //! How right claims are by how much of what is genuine they meet: precision-recall curves, of adversaries or of defenses.
 
-use super::{drawing, ended, Area, Drawn, BLACK, CURVES, GREY, LONGEST, OF_DEVICES};
+use super::{drawing, ended, legend, Area, Drawn, BLACK, CURVES, LONGEST, OF_DEVICES};
 use crate::report::human::{clipped, decimals, line};
 use plotters::prelude::*;
 use std::io;
@@ -63,12 +63,7 @@ fn draw(title: &str, what: &str, curves: &[RecallCurve], area: &Area<'_>) -> Dra
             });
     }
     if !curves.is_empty() {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(GREY)
-            .draw()?;
+        legend(&mut chart)?;
     }
     area.present()
 }

@@ -8,6 +8,9 @@ use crate::stp::lane::{Quiet, CELL_HEADER_BYTES};
 use crate::units::{nanos, Direction, Timestamp};
 use rand_chacha::ChaCha8Rng;
 
+/// Most periods of cover ahead that are looked at one by one: a word tells no more ([`Stretch`] as three bytes).
+const AHEAD_AT_MOST: u64 = 255;
+
 /// A stretch of padding as far as it is known: periods that follow one another without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
@@ -58,6 +61,10 @@ impl Shaper {
     ) {
         self.settle(now, chance);
         if let Some(until) = until {
+            // As in `offer`: of one that is known already nothing is learned again.
+            if until >= now && now > self.real {
+                self.plan.decision.heard(now);
+            }
             self.real = self.real.max(until);
         }
         let runs = waits || until.is_some_and(|until| until >= now);
@@ -71,12 +78,20 @@ impl Shaper {
     /// The running stretch of padding; `None` outside padding.
     pub fn stretch(&self) -> Option<Stretch> {
         let end = self.end?;
-        let known = self.real.max(self.phantom);
         let length = nanos(self.plan.period).max(1);
-        let certain = match known >= end {
+        let certain = |known: Timestamp| match known >= end {
             true => u64::try_from(known.0.saturating_sub(end.0) / length).map_or(0, |n| n + 1),
             false => 0,
         };
+        // Cover ends with the number of the day, where that is held. More than a word tells is told again.
+        let held = |ahead: u64| {
+            let at = i64::try_from(ahead).map_or(i64::MAX, |n| n.saturating_mul(length));
+            let left = self.plan.decision.left(Timestamp(end.0.saturating_add(at)));
+            left.is_none_or(|left| left > ahead)
+        };
+        let cover = certain(self.phantom).min(AHEAD_AT_MOST);
+        let cover = (0..cover).take_while(|ahead| held(*ahead)).count() as u64;
+        let certain = certain(self.real).max(cover);
         let all = self.plan.quiet == Quiet::Pass;
         let room = u64::from(self.plan.cell_bytes - CELL_HEADER_BYTES);
         let overfull = self.lanes.iter().any(|lane| {

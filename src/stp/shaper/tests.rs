@@ -310,3 +310,159 @@ fn what_is_too_much_is_refused_and_plans_that_cannot_be_followed_too() {
         assert_eq!(error, Some(PlanError::Cadence(T)));
     }
 }
+
+/// How many periods begin in the first so many seconds, where each ought to follow the one before at once.
+fn without_a_gap(plan: Plan, seconds: f64) -> usize {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let period = plan.period.as_secs_f64();
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let (periods, _) = run(&mut shaper, seconds, &mut chance);
+    for pair in periods.windows(2) {
+        assert!((pair[1] - pair[0] - period).abs() < 1e-6, "{pair:?}");
+    }
+    periods.len()
+}
+
+#[test]
+fn padding_all_the_time_has_no_gaps_however_short_cover_is() {
+    // Cover of a tenth of a second, and ends of periods between two draws: at 1.5 s, 2.25 s, 300 ms.
+    for period_ms in [300, 1_500, 2_250] {
+        let period = Duration::from_millis(period_ms);
+        let draws = crate::stp::decision::Draws {
+            model: TimeModel::PerSecond,
+            chance: Probability::ALWAYS,
+            period,
+            origin: Timestamp(0),
+        };
+        let learning = crate::stp::learning::make(crate::stp::hmm::make, true, draws, 20);
+        for decision in [
+            learning,
+            crate::stp::bernoulli::make(draws, None),
+            crate::stp::hourly::make(draws, None),
+            crate::stp::hmm::make(draws, None),
+        ] {
+            let plan = Plan {
+                period,
+                durations: DurationLaw::Empirical(vec![Duration::from_millis(100)]),
+                decision,
+                ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 1.0)
+            };
+            let whole = Plan {
+                cadences: [Rate::new(1600.0); 2]
+                    .map(|rate| Cadence::constant(rate.unwrap(), period, 160)),
+                ..plan
+            };
+            let found = without_a_gap(whole, 90.0);
+            assert_eq!(found as u64, 90_000 / period_ms + 1);
+        }
+    }
+}
+
+/// A budget of periods of 10 s, with what is kept back until a minute of the day.
+fn held(model: TimeModel, per_day: u64, needs: &[(i64, u64)]) -> Plan {
+    let draws = crate::stp::decision::Draws {
+        model,
+        chance: Probability::NEVER,
+        period: T,
+        origin: Timestamp(0),
+    };
+    let needs = needs
+        .iter()
+        .map(|&(second, periods)| (at(second as f64), periods));
+    let reserve = crate::stp::budget::Reserve::of(needs, Timestamp(0));
+    Plan {
+        decision: crate::stp::budget::make(draws, crate::habits::Hourly::EVEN, reserve, per_day),
+        durations: DurationLaw::Empirical(vec![Duration::from_millis(100)]),
+        ..plan(model, ExtensionRule::Phantom, 0.0)
+    }
+}
+
+#[test]
+fn the_days_number_is_held_up_to_the_last_minute() {
+    for model in [TimeModel::PerSecond, TimeModel::Grid] {
+        assert_eq!(counted(model), [80; 9], "{model:?}");
+    }
+}
+
+/// Periods of nine days, of some of which the last minute is busy.
+fn counted(model: TimeModel) -> [usize; 9] {
+    const DAY: usize = 86_400;
+    // On a known day 30 periods were needed from 23:59 on; of the days here, every third has them, and one has more.
+    let used = |day: usize| [0, 30, 33][day % 3];
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = held(model, 80, &[(86_340, 30)]);
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let mut counts = [0usize; 9];
+    for day in 0..9 {
+        let second = (day * DAY + 86_340) as f64;
+        let mut all = run(&mut shaper, second, &mut chance).0;
+        if used(day) > 0 {
+            // Its traffic lasts for so many periods; past midnight they are the next day's.
+            let until = at(second + used(day) as f64 * 10.0 - 0.5);
+            let offered = shaper.offer(at(second), Direction::Up, 10, Some(until), 0, &mut chance);
+            assert_eq!(offered, Admission::Queued);
+        }
+        all.extend(run(&mut shaper, ((day + 1) * DAY) as f64 + 600.0, &mut chance).0);
+        for begin in all {
+            if let Some(count) = counts.get_mut(begin as usize / DAY) {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_stretch_says_no_more_than_the_days_number_has_left() {
+    // Two a day: cover that would last 95 s, ten periods, is over after them, and the other end hears of no more.
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let plan = Plan {
+        durations: DurationLaw::Empirical(vec![Duration::from_secs(95)]),
+        ..held(TimeModel::PerSecond, 2, &[])
+    };
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let begin = shaper.wake().unwrap();
+    let (periods, _) = run(&mut shaper, begin.as_secs_f64() + 0.5, &mut chance);
+    assert_eq!(periods.len(), 1);
+    let told = shaper.stretch().unwrap();
+    assert_eq!((told.elapsed, told.ahead), (0, 1));
+    let (periods, _) = run(&mut shaper, begin.as_secs_f64() + 60.0, &mut chance);
+    assert_eq!((periods.len(), shaper.stretch()), (1, None));
+}
+
+/// Counts the activities that are heard of.
+struct Counts(std::sync::Arc<std::sync::atomic::AtomicU32>);
+
+impl crate::stp::decision::Decision for Counts {
+    fn next(&mut self, _: Timestamp, _: &mut ChaCha8Rng) -> Option<Timestamp> {
+        None
+    }
+
+    fn heard(&mut self, _: Timestamp) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_activity_is_learned_from_once_at_whichever_end_it_begins() {
+    let mut chance = ChaCha8Rng::seed_from_u64(1);
+    let heard = std::sync::Arc::default();
+    let plan = Plan {
+        decision: Box::new(Counts(std::sync::Arc::clone(&heard))),
+        ..plan(TimeModel::PerSecond, ExtensionRule::Phantom, 0.0)
+    };
+    let mut shaper = Shaper::new(plan, &mut chance).unwrap();
+    let count = || heard.load(std::sync::atomic::Ordering::Relaxed);
+    // At the far end, told with each of its cells; the device's answer is of the same one.
+    for second in [5.0, 6.0, 7.0] {
+        shaper.hear(at(second), Some(at(8.0)), false, &mut chance);
+    }
+    let answer = shaper.offer(at(7.5), Direction::Up, 10, Some(at(8.0)), 0, &mut chance);
+    assert_eq!((answer, count()), (Admission::Queued, 1));
+    // One that is over when it is heard of has nothing to pad, and is left alone.
+    shaper.hear(at(50.0), Some(at(49.0)), false, &mut chance);
+    assert_eq!(count(), 1);
+    let own = shaper.offer(at(60.0), Direction::Up, 10, Some(at(60.0)), 0, &mut chance);
+    shaper.hear(at(60.0), Some(at(60.5)), false, &mut chance);
+    assert_eq!((own, count()), (Admission::Queued, 2));
+}
