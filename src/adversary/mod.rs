@@ -3,6 +3,7 @@
 //!
 //! An adversary is given what the wire shows and what it had learned of the devices beforehand, never the truth.
 
+pub mod blocks;
 pub mod count;
 pub mod device_from_rates;
 pub mod device_rate;
@@ -19,6 +20,7 @@ pub mod recover;
 pub mod run_length;
 pub mod settings;
 pub mod threshold;
+pub mod together;
 pub mod wire;
 
 #[cfg(test)]

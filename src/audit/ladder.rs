@@ -333,6 +333,7 @@ pub fn rungs(
                 name, course.row.name
             ));
         }
+        says.extend(course.strangers.clone());
     }
     let drawn_by = match school.folds.blocks.are_days() {
         true => "day",

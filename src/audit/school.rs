@@ -7,16 +7,19 @@
 
 use super::ground::Ground;
 use super::streams::stream;
+use crate::adversary::blocks::{Blocks, Folds};
 use crate::adversary::features::{Question, NAMES};
-use crate::adversary::pupil::{Blocks, Folds, Model, Part, Pupil, Taught, Way};
+use crate::adversary::pupil::{Model, Part, Pupil, Series, Taught, Way};
+use crate::adversary::together;
 use crate::adversary::{PupilRow, Schooling};
 use crate::learning::examples::{Examples, LearnError};
+use crate::learning::factorial::series::Lesson;
 use crate::learning::neighbours::{bound, Bound};
 use crate::learning::sample::Sample;
 use crate::score::truth::{meets, Truth};
 use crate::threat::Defense;
 use crate::trace::Trace;
-use crate::units::Span;
+use crate::units::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +94,11 @@ pub struct Course {
     pub models: Vec<Model>,
     /// Why there is nothing, or less than there might be, in words.
     pub says: Option<String>,
+    /// Of which devices nothing was learned before, in words.
+    pub strangers: Option<String>,
     samples: BTreeMap<u32, Sample>,
+    /// Whole wires, of who looks at them.
+    wires: Vec<Lesson>,
 }
 
 /// What was taught for one defense.
@@ -201,28 +208,40 @@ impl School {
                 taught: None,
                 models: Vec::new(),
                 says: None,
+                strangers: None,
                 samples: BTreeMap::new(),
+                wires: Vec::new(),
             });
         }
         if teaching.known.is_none() && !school.courses.is_empty() {
             school.hear(ground, teaching, seed, name, defense);
         }
         let folds = school.folds.clone();
+        let devices: Vec<String> = ground
+            .trace
+            .devices
+            .iter()
+            .map(|of| of.id.clone())
+            .collect();
         for course in &mut school.courses {
             let models = match teaching.known {
-                Some(_) => course.remember(name, known),
+                Some(_) => course.remember(name, known, &devices),
                 None => (0..folds.count)
                     .map(|fold| {
                         let without =
                             |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
-                        course.learn(seed, &[name, course.row.name, "learn"], fold, &|examples| {
-                            examples.of_groups(without)
-                        })
+                        let names = [name, course.row.name, "learn"];
+                        course.learn(seed, &names, fold, &without, &|all| all)
                     })
                     .collect(),
             };
             match models {
-                Ok(models) => {
+                Ok(mut models) => {
+                    for model in &mut models {
+                        if course.pupil.devices_from().is_some() {
+                            model.devices.clone_from(&devices);
+                        }
+                    }
                     course.taught = Some(Taught::new(
                         Arc::clone(&course.pupil),
                         Arc::clone(&ground.knowledge),
@@ -272,6 +291,11 @@ impl School {
                 Some(_) => number.saturating_mul(GROUPS),
             };
             for course in &mut self.courses {
+                if let Some(series) = course.pupil.series(&wire) {
+                    let group = |at| first.saturating_add(blocks.at(at));
+                    let devices = trace.devices.len();
+                    course.wires.push(heard(&series, devices, &group, &marks));
+                }
                 let mut draws = stream(seed, &[name, course.row.name, "rows"], number);
                 let tells_kinds = course.pupil.tells_kinds();
                 let samples = &mut course.samples;
@@ -299,10 +323,13 @@ impl School {
                 (1, Some(model)) => Ok(model.clone()),
                 _ => {
                     let names = [name, course.row.name, "whole"];
-                    course.learn(seed, &names, 0, &|all| all.clone())
+                    course.learn(seed, &names, 0, &|_| true, &|all| all)
                 }
             };
-            if let Ok(model) = model {
+            if let Ok(mut model) = model {
+                if let Some(first) = course.models.first() {
+                    model.devices.clone_from(&first.devices);
+                }
                 models.insert(course.row.name.to_owned(), model);
             }
         }
@@ -323,38 +350,77 @@ impl School {
             .map(|fold| {
                 let without =
                     |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
-                let of = |examples: &Examples| change(&examples.of_groups(without));
-                course.learn(seed, names, fold, &of).ok()
+                let of = |examples: Examples| change(&examples);
+                course.learn(seed, names, fold, &without, &of).ok()
             })
             .collect()
     }
 }
 
+/// A whole wire, and which devices were in use when.
+fn heard(
+    series: &Series,
+    devices: usize,
+    group: &dyn Fn(Timestamp) -> u32,
+    marks: &Marks,
+) -> Lesson {
+    let mut lesson = Lesson::default();
+    for step in &series.steps {
+        let span = series.span(step);
+        lesson.push(*step, group(span.start));
+        for (device, part) in (0..devices).zip(0u32..) {
+            let question = Question {
+                span,
+                device: Some(device),
+                part,
+            };
+            if marks.genuine(&question) {
+                lesson.mark(step.index, part);
+            }
+        }
+    }
+    lesson
+}
+
 impl Course {
-    /// Learns each part of what is left by `change`; parts of which there is too little are left out.
+    /// Learns each part of what is left of the wanted groups by `change`; parts of which there is too little are left out.
     fn learn(
         &self,
         seed: u64,
         names: &[&str],
         number: u32,
-        change: &dyn Fn(&Examples) -> Examples,
+        wanted: &dyn Fn(u32) -> bool,
+        change: &dyn Fn(Examples) -> Examples,
     ) -> Result<Model, String> {
-        let mut model = Model::default();
-        let mut why = None;
         let way = self.pupil.way();
-        for (part, sample) in &self.samples {
-            let examples = change(&sample.balanced());
-            let part_name = part.to_string();
-            let mut chance = stream(seed, &[names, &[&part_name]].concat(), number);
-            match Part::learn(&way, &examples, &mut chance) {
-                Ok(learned) => {
-                    model.parts.insert(*part, learned);
-                }
-                Err(error) => {
-                    why.get_or_insert(error);
-                }
+        let examples = |sample: &Sample| change(sample.balanced().of_groups(wanted));
+        let chance = |part: &str| stream(seed, &[names, &[part]].concat(), number);
+        let (model, why) = match way {
+            Way::Together(growth) => {
+                let samples = self.samples.iter();
+                let examples = samples.map(|(part, sample)| (*part, examples(sample)));
+                let lessons = together::Lessons {
+                    examples: &examples.collect(),
+                    wires: &self.wires,
+                    wanted,
+                };
+                together::teach(&lessons, growth, &chance)
             }
-        }
+            way => {
+                let (mut model, mut why) = (Model::default(), None);
+                for (part, sample) in &self.samples {
+                    match Part::learn(&way, &examples(sample), &mut chance(&part.to_string())) {
+                        Ok(learned) => {
+                            model.parts.insert(*part, learned);
+                        }
+                        Err(error) => {
+                            why.get_or_insert(error);
+                        }
+                    }
+                }
+                (model, why)
+            }
+        };
         match (model.parts.is_empty(), why) {
             (false, _) => Ok(model),
             (true, Some(why)) => Err(why.to_string()),
@@ -366,19 +432,33 @@ impl Course {
         }
     }
 
-    /// Takes what was learned before.
+    /// Takes what was learned before, of these devices.
     fn remember(
-        &self,
+        &mut self,
         defense: &str,
         known: Option<&BTreeMap<String, Model>>,
+        devices: &[String],
     ) -> Result<Vec<Model>, String> {
-        let model = known.and_then(|known| known.get(self.row.name));
-        model.map(|model| vec![model.clone()]).ok_or_else(|| {
+        let name = self.row.name;
+        let model = known.and_then(|known| known.get(name)).ok_or_else(|| {
             format!(
-                "the loaded models know nothing of {} against {defense}: save them from a run with both",
-                self.row.name
+                "the loaded models know nothing of {name} against {defense}: save them from a run with both"
             )
-        })
+        })?;
+        let (model, unknown) = model.at_home(self.pupil.devices_from(), devices);
+        if model.parts.is_empty() {
+            return Err(format!(
+                "the loaded models know of {name} against {defense} none of the devices here: {}",
+                unknown.join(", ")
+            ));
+        }
+        self.strangers = (!unknown.is_empty()).then(|| {
+            format!(
+                "{defense}: the loaded models know nothing of {}, of which {name} claims nothing",
+                unknown.join(", ")
+            )
+        });
+        Ok(vec![model])
     }
 
     /// How many examples there are, of both classes, and what the nearest neighbour tells; of a single part alone.
