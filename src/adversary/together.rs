@@ -54,9 +54,14 @@ pub fn teach(
             }
         }
     }
+    let Ok(together) = Factorial::learn(lessons.wires, lessons.wanted) else {
+        return (model, why);
+    };
+    let parts = together.parts();
     let mut any = false;
     for (part, beliefs) in tried(lessons, &held) {
-        let Some(learned) = model.parts.get_mut(&part) else {
+        let learned = model.parts.get_mut(&part);
+        let Some(learned) = learned.filter(|_| parts.contains(&part)) else {
             continue;
         };
         // Where the forest could not be tried there is nothing to hold the chain against.
@@ -70,10 +75,7 @@ pub fn teach(
             any = true;
         }
     }
-    if any {
-        // Of a part of the same wires it was learned just before.
-        model.together = Factorial::learn(lessons.wires, lessons.wanted).ok();
-    }
+    model.together = any.then_some(together);
     (model, why)
 }
 
