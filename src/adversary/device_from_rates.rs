@@ -9,7 +9,7 @@
 //! held back.
 
 use super::features::{clock, Question};
-use super::pupil::{Pupil, Series, Way};
+use super::pupil::{Choice, Pupil, Series, Way};
 use super::wire::{half_open, Wire};
 use crate::learning::factorial::series::Step;
 use crate::learning::forest::Growth;
@@ -30,6 +30,8 @@ const AROUND: usize = 30;
 pub struct DeviceFromRates {
     /// How large each device's forest is.
     pub growth: Growth,
+    /// Which way is taken for a device.
+    pub choice: Choice,
 }
 
 /// A window with traffic.
@@ -155,7 +157,7 @@ impl Pupil for DeviceFromRates {
     }
 
     fn way(&self) -> Way {
-        Way::Together(self.growth)
+        Way::Together(self.growth, self.choice)
     }
 
     fn devices_from(&self) -> Option<u32> {

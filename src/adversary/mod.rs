@@ -10,6 +10,7 @@ pub mod device_rate;
 pub mod every_padded_period;
 pub mod features;
 pub mod hours;
+pub mod identity;
 pub mod learned;
 pub mod packet_pairs;
 pub mod padding;
@@ -30,7 +31,7 @@ pub use settings::Settings;
 
 use crate::learning::forest::Growth;
 use crate::threat::Knowledge;
-use pupil::Pupil;
+use pupil::{Choice, Pupil};
 use std::sync::Arc;
 use wire::Watcher;
 
@@ -105,6 +106,8 @@ pub struct Schooling {
     pub priors: Option<[f64; 24]>,
     /// Whether where within a second padding begins is looked at: see [`features::each`].
     pub phases: bool,
+    /// Which way `device-from-rates` takes.
+    pub choice: Choice,
 }
 
 /// An adversary that has to be taught, as it is listed.
@@ -162,6 +165,7 @@ pub static PUPILS: &[PupilRow] = &[
                     depth: schooling.growth.depth.min(6),
                     ..schooling.growth
                 },
+                choice: schooling.choice,
             })
         },
     },

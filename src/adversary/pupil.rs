@@ -10,6 +10,7 @@
 use super::blocks::Folds;
 use super::features::Question;
 use super::hours::Priors;
+use super::identity::{self, Identity};
 use super::wire::{half_open, Watcher, Wire};
 use crate::learning::curve::{told, Answer};
 use crate::learning::examples::{Example, Examples, LearnError};
@@ -33,6 +34,18 @@ use std::time::Duration;
 /// Share of what is genuine that a claim of this belief and above has to meet among the days held back.
 const RECALL_AT_LEAST: f64 = 0.1;
 
+/// Which of two ways is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// For each device the one that tells more on days held back.
+    #[default]
+    Better,
+    /// The forest, to compare with.
+    Forest,
+    /// The chains of all devices together, wherever there is one, to compare with.
+    Chains,
+}
+
 /// How a pupil learns.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Way {
@@ -42,7 +55,7 @@ pub enum Way {
     Forest(Growth),
     /// By a forest for each device, or by the chains of all devices together, whichever tells more of a device on days held
     /// back: see [`together`](super::together).
-    Together(Growth),
+    Together(Growth, Choice),
     /// By the hour alone, and by the hour and all that is seen: see [`hours`](super::hours).
     Priors {
         /// A table of 24 chances, or none: then it is learned.
@@ -129,8 +142,8 @@ pub struct Model {
     pub parts: BTreeMap<u32, Part>,
     /// All devices together, where the chain of one is taken.
     pub together: Option<Factorial>,
-    /// Ids of the devices that parts are of, in the order of those: another home may have them in another order.
-    pub devices: Vec<String>,
+    /// The devices that parts are of, in the order of those: another home may have them in another order.
+    pub devices: Vec<Identity>,
 }
 
 /// A model that was asked about a wire.
@@ -195,7 +208,7 @@ fn chance_of(odds: f64) -> f64 {
 impl Mind {
     fn learn(way: &Way, examples: &Examples, chance: &mut ChaCha8Rng) -> Result<Self, LearnError> {
         Ok(match way {
-            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth) => {
+            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth, _) => {
                 Self::Forest(Forest::grow(examples, *growth, chance)?)
             }
             Way::Priors { table } => Self::Priors(Box::new(super::hours::learn(examples, *table)?)),
@@ -298,7 +311,7 @@ impl Part {
         }
         let trial = match way {
             // A few trees tell as well where to draw the line.
-            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth) => {
+            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth, _) => {
                 let fewer = Growth {
                     trees: growth.trees.div_ceil(2),
                     ..*growth
@@ -447,9 +460,9 @@ impl Model {
         if let Some((part, _)) = lone.next() {
             return Err(format!("part {part}: no chain where one is taken"));
         }
-        let ids: BTreeSet<&String> = self.devices.iter().collect();
-        if ids.len() < self.devices.len() {
-            return Err("two devices of one name".into());
+        let ids: BTreeSet<&String> = self.devices.iter().map(|of| &of.id).collect();
+        if ids.len() < self.devices.len() || !self.devices.iter().all(Identity::is_sound) {
+            return Err("a device without a name of its own, or with too many addresses".into());
         }
         match self.parts.is_empty() {
             true => Err("it has no part".into()),
@@ -458,16 +471,16 @@ impl Model {
     }
 
     /// The model in a home whose devices are these, where parts `from` that one on are of devices: each part, and each chain,
-    /// is found by the id of its device. Beside it the devices of which nothing was learned.
-    pub fn at_home(&self, from: Option<u32>, devices: &[String]) -> (Self, Vec<String>) {
+    /// is that of the device it was [found](identity::found) as. Beside it the devices of which nothing was learned.
+    pub fn at_home(&self, from: Option<u32>, devices: &[Identity]) -> (Self, Vec<String>) {
         let Some(from) = from else {
             return (self.clone(), Vec::new());
         };
+        let found = identity::found(&self.devices, devices);
         let part = |part: u32| match part.checked_sub(from) {
             None => Some(part),
             Some(place) => {
-                let id = self.devices.get(place as usize)?;
-                let place = devices.iter().position(|of| of == id)?;
+                let place = found.get(place as usize).copied().flatten()?;
                 u32::try_from(place).ok()?.checked_add(from)
             }
         };
@@ -480,7 +493,7 @@ impl Model {
             // Of nobody's flows there is a part for all: no device is missed.
             of_devices && !parts.contains_key(part)
         });
-        let unknown = unknown.map(|(id, _)| id.clone()).collect();
+        let unknown = unknown.map(|(device, _)| device.id.clone()).collect();
         let together = self.together.as_ref().map(|of| of.renamed(&part));
         let home = Self {
             parts,

@@ -6,7 +6,7 @@
 //! either class as there are, evenly drawn or all, give the same area but for chance. Chains are told apart from each other by
 //! what they send alone or together, so all of them are learned, whichever are taken.
 
-use super::pupil::{area, held_back, Model, Part, Way};
+use super::pupil::{area, held_back, Choice, Model, Part, Way};
 use crate::learning::examples::{Examples, LearnError};
 use crate::learning::factorial::model::Factorial;
 use crate::learning::factorial::series::Lesson;
@@ -31,7 +31,7 @@ type Tried = BTreeMap<u32, Vec<(f64, bool)>>;
 /// gives a stream for each name.
 pub fn teach(
     lessons: &Lessons,
-    growth: Growth,
+    (growth, choice): (Growth, Choice),
     chance: &dyn Fn(&str) -> ChaCha8Rng,
 ) -> (Model, Option<LearnError>) {
     let way = Way::Forest(growth);
@@ -54,7 +54,11 @@ pub fn teach(
             }
         }
     }
-    let Ok(together) = Factorial::learn(lessons.wires, lessons.wanted) else {
+    let together = match choice {
+        Choice::Forest => None,
+        _ => Factorial::learn(lessons.wires, lessons.wanted).ok(),
+    };
+    let Some(together) = together else {
         return (model, why);
     };
     let parts = together.parts();
@@ -70,7 +74,7 @@ pub fn teach(
         };
         let of_chain = area(beliefs.iter().copied(), &mut chance("area"));
         learned.tried.insert("factorial".into(), of_chain);
-        if of_chain > of_forest {
+        if of_chain > of_forest || choice == Choice::Chains {
             learned.take_chain(beliefs);
             any = true;
         }

@@ -10,6 +10,7 @@ use super::school::{Course, Marks, School, Teaching};
 use super::streams::stream;
 use crate::adversary::features::{self, Question};
 use crate::adversary::hours;
+use crate::adversary::identity::Identity;
 use crate::adversary::pupil::{Mind, Model, Part, Way};
 use crate::adversary::wire::{Watcher, Wire};
 use crate::adversary::Kind;
@@ -428,7 +429,7 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
     for area in rung.learned_by.values_mut() {
         *area /= parts.max(1) as f64;
     }
-    if let (Way::Together(_), Some(from)) = (course.pupil.way(), course.pupil.devices_from()) {
+    if let (Way::Together(..), Some(from)) = (course.pupil.way(), course.pupil.devices_from()) {
         rung.ways = ways(&course.models, from);
     }
     if course.row.name != STUDIED || !listener.ladder {
@@ -473,7 +474,7 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
 /// Of each device that was learned: areas on days held back, the mean of all models, and which way they take.
 fn ways(models: &[Model], from: u32) -> Vec<DeviceWays> {
     let devices = models.first().map_or(&[][..], |model| &model.devices[..]);
-    let of = |(id, part): (&String, u32)| {
+    let of = |(device, part): (&Identity, u32)| {
         let parts: Vec<&Part> = models.iter().filter_map(|m| m.parts.get(&part)).collect();
         let (mut areas, mut taken) = (BTreeMap::<String, (f64, f64)>::new(), BTreeMap::new());
         for part in &parts {
@@ -485,7 +486,7 @@ fn ways(models: &[Model], from: u32) -> Vec<DeviceWays> {
         }
         let areas = areas.into_iter();
         (!parts.is_empty()).then(|| DeviceWays {
-            device: id.clone(),
+            device: device.id.clone(),
             areas: areas
                 .map(|(way, (sum, count))| (way, sum / count))
                 .collect(),

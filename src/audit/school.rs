@@ -9,6 +9,7 @@ use super::ground::Ground;
 use super::streams::stream;
 use crate::adversary::blocks::{Blocks, Folds};
 use crate::adversary::features::{Question, NAMES};
+use crate::adversary::identity::{self, Identity};
 use crate::adversary::pupil::{Model, Part, Pupil, Series, Taught, Way};
 use crate::adversary::together;
 use crate::adversary::{PupilRow, Schooling};
@@ -217,12 +218,7 @@ impl School {
             school.hear(ground, teaching, seed, name, defense);
         }
         let folds = school.folds.clone();
-        let devices: Vec<String> = ground
-            .trace
-            .devices
-            .iter()
-            .map(|of| of.id.clone())
-            .collect();
+        let devices = identity::of(ground.trace);
         for course in &mut school.courses {
             let models = match teaching.known {
                 Some(_) => course.remember(name, known, &devices),
@@ -396,7 +392,7 @@ impl Course {
         let examples = |sample: &Sample| change(sample.balanced().of_groups(wanted));
         let chance = |part: &str| stream(seed, &[names, &[part]].concat(), number);
         let (model, why) = match way {
-            Way::Together(growth) => {
+            Way::Together(growth, choice) => {
                 let samples = self.samples.iter();
                 let examples = samples.map(|(part, sample)| (*part, examples(sample)));
                 let lessons = together::Lessons {
@@ -404,7 +400,7 @@ impl Course {
                     wires: &self.wires,
                     wanted,
                 };
-                together::teach(&lessons, growth, &chance)
+                together::teach(&lessons, (growth, choice), &chance)
             }
             way => {
                 let (mut model, mut why) = (Model::default(), None);
@@ -437,7 +433,7 @@ impl Course {
         &mut self,
         defense: &str,
         known: Option<&BTreeMap<String, Model>>,
-        devices: &[String],
+        devices: &[Identity],
     ) -> Result<Vec<Model>, String> {
         let name = self.row.name;
         let model = known.and_then(|known| known.get(name)).ok_or_else(|| {
