@@ -46,6 +46,11 @@ pub enum Choice {
     Chains,
 }
 
+/// From which belief on a chain claims at the least and at the most. Its beliefs are chances in the proportion of the wire: who
+/// is likelier idle is not claimed, however well that went on a few days held back, and what is likely enough is claimed, though
+/// the likes of it may not have been among them.
+const CHAIN_CLAIMS_FROM: (f64, f64) = (0.5, 0.9);
+
 /// How a pupil learns.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Way {
@@ -347,7 +352,8 @@ impl Part {
         self.mind = Mind::Chain;
         // Learned from in its own proportion.
         self.moved = 0.0;
-        self.claims_from = line(held, (1.0, 1.0));
+        let (least, most) = CHAIN_CLAIMS_FROM;
+        self.claims_from = line(held, (1.0, 1.0)).clamp(least, most);
     }
 
     /// How sure it is that a row is genuine: 0 to 1.

@@ -5,12 +5,14 @@
 //! the background's mean, what is seen while it alone is in use; of a device that hardly ever is alone what is left of the sum
 //! by least squares: its mean is the one that leaves least, each window weighted by one over the square of what it is
 //! expected to hold, for spread grows with it. Levels are then found by k-means (S. Lloyd, 1982) on the logarithms, from
-//! beginnings that are always the same, so nothing is drawn by chance.
+//! beginnings that are always the same, so nothing is drawn by chance. Of devices another level is that nothing is sent: a use
+//! that begins a moment after the window's end counts for it too. How often that is, a few turns of expectation and
+//! maximisation tell (A. Dempster, N. Laird, D. Rubin, 1977), which move the other levels as well.
 //!
 //! Windows in which a device is in use of which there is too little for a chain teach neither.
 
 use super::model::{
-    Chain, Factorial, Level, BACKGROUND_LEVELS_AT_MOST, LEVELS_AT_MOST, SUMS_AT_MOST,
+    Chain, Factorial, Level, Sum, BACKGROUND_LEVELS_AT_MOST, LEVELS_AT_MOST, SUMS_AT_MOST,
 };
 use super::series::{Lesson, Step, Window};
 use super::states::sums;
@@ -105,8 +107,9 @@ impl Factorial {
             none if none.is_empty() => vec![Level::silent(1.0)],
             some => some,
         };
-        let most = (1..=LEVELS_AT_MOST).rev();
-        let mut most = most.filter(|&levels| sums(parts.len(), levels) <= SUMS_AT_MOST);
+        // Beside them one is that nothing is sent.
+        let most = (1..LEVELS_AT_MOST).rev();
+        let mut most = most.filter(|&levels| sums(parts.len(), levels + 1) <= SUMS_AT_MOST);
         let most = most.next().unwrap_or(1);
         let usual = beside.mean.map(|mean| mean * beside.share);
         let noise = idle_variance(&beside);
@@ -118,15 +121,18 @@ impl Factorial {
             let begins = (changed.begun + 0.5) / (idle.max(0.0) + changed.begun + 1.0);
             let ends = (changed.ended + 0.5) / (changed.stayed + changed.ended + 1.0);
             let mut levels = match sent {
-                Sent::Alone(rows) => levels(rows, most),
+                Sent::Alone(rows) => {
+                    let rows: Vec<[f64; 2]> = rows.iter().map(|row| less(*row, [0.0; 2])).collect();
+                    levels(&rows, most)
+                }
                 Sent::Left(level) => vec![level.clone()],
             };
-            for variance in levels.iter_mut().flat_map(|level| {
-                let [up, down] = &mut level.variance;
-                [(up, noise[0]), (down, noise[1])]
-            }) {
-                // The background's spread is added again wherever it is added.
-                *variance.0 = (*variance.0 - variance.1).max(0.0);
+            // The background's spread is added again wherever it is added.
+            levels.iter_mut().for_each(|level| {
+                level.variance = less(level.variance, noise);
+            });
+            if let Sent::Alone(rows) = sent {
+                levels = with_silence(levels, rows, &background, &beside);
             }
             Chain {
                 part: *part,
@@ -136,13 +142,76 @@ impl Factorial {
                 levels,
             }
         });
+        let chains: Vec<Chain> = chains.collect();
         Ok(Self {
             background,
             beside,
             anything,
-            chains: chains.collect(),
+            chains,
         })
     }
+}
+
+/// The same levels and one of nothing, by expectation and maximisation over rows of what was seen less the background's usual.
+fn with_silence(
+    mut levels: Vec<Level>,
+    rows: &[[f64; 2]],
+    background: &[Level],
+    beside: &Level,
+) -> Vec<Level> {
+    let usual = beside.mean.map(|mean| mean * beside.share);
+    let noise = idle_variance(beside);
+    let seen: Vec<[f64; 2]> = rows
+        .iter()
+        .map(|row| [row[0] + usual[0], row[1] + usual[1]].map(f64::ln_1p))
+        .collect();
+    let under = [Level::silent(1.0 - beside.share), beside.clone()];
+    let first = 1.0 / (levels.len() as f64 + 1.0);
+    levels.iter_mut().for_each(|of| of.share *= 1.0 - first);
+    levels.push(Level::silent(first));
+    for _ in 0..TURNS {
+        let densities: Vec<Vec<Sum>> = levels
+            .iter()
+            .map(|level| {
+                let under = if level.is_silent() {
+                    background
+                } else {
+                    &under
+                };
+                let all = under.iter().map(|of| of.with(level));
+                all.filter(|of| of.share > 0.0).map(|of| of.sum()).collect()
+            })
+            .collect();
+        let mut found = vec![Moments::default(); levels.len()];
+        for (row, seen) in rows.iter().zip(&seen) {
+            let logs: Vec<Vec<f64>> = densities
+                .iter()
+                .map(|sums| sums.iter().map(|sum| sum.log(*seen)).collect())
+                .collect();
+            let best = logs
+                .iter()
+                .flatten()
+                .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            let chances: Vec<f64> = logs
+                .iter()
+                .map(|logs| logs.iter().map(|log| (log - best).exp()).sum())
+                .collect();
+            let all: f64 = chances.iter().sum();
+            for (found, chance) in found.iter_mut().zip(&chances) {
+                found.add(chance / all.max(f64::MIN_POSITIVE), less(*row, [0.0; 2]));
+            }
+        }
+        let count = rows.len().max(1) as f64;
+        for (level, found) in levels.iter_mut().zip(&found) {
+            level.share = found.weight / count;
+            if !level.is_silent() && found.weight > 0.5 {
+                level.mean = found.mean();
+                level.variance = less(found.variance(), noise);
+            }
+        }
+    }
+    levels.retain(|of| of.share > 0.0);
+    levels
 }
 
 /// The variance of what the background adds to a window that may be silent.
@@ -242,7 +311,7 @@ impl Sample {
 
 /// What a part sent in windows in use.
 enum Sent {
-    /// In each of those in which it was alone.
+    /// In each of those in which it was alone; below 0 where there was less than the background usually sends.
     Alone(Vec<[f64; 2]>),
     /// What is left of windows with others, as one level.
     Left(Level),
@@ -262,7 +331,8 @@ fn sent(
     let mut together: Vec<(Vec<usize>, [f64; 2])> = Vec::new();
     for window in windows(lessons, wanted) {
         let who: Option<Vec<usize>> = window.used.iter().map(|(_, part)| place(*part)).collect();
-        let bytes = less(window.step.bytes, usual);
+        let [up, down] = window.step.bytes;
+        let bytes = [up - usual[0], down - usual[1]];
         match who.as_deref() {
             Some([one]) => {
                 if let Some(alone) = alone.get_mut(*one) {
@@ -281,7 +351,8 @@ fn sent(
         sample.kept.iter().for_each(|row| moments.add(1.0, *row));
         moments
     };
-    let mut means: Vec<[f64; 2]> = alone.iter().map(|of| moments(of).mean()).collect();
+    let mean = |of: &Sample| moments(of).mean().map(|mean| mean.max(0.0));
+    let mut means: Vec<[f64; 2]> = alone.iter().map(mean).collect();
     let sum_of = |means: &[[f64; 2]], who: &[usize], but: usize| {
         let others = who.iter().filter(|of| **of != but);
         others

@@ -22,12 +22,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Chains at most.
 pub const CHAINS_AT_MOST: usize = 128;
-/// Levels of a chain at most.
-pub const LEVELS_AT_MOST: usize = 3;
+/// Levels of a chain at most; one of them is that nothing is sent.
+pub const LEVELS_AT_MOST: usize = 4;
 /// Levels of the background at most: heartbeats of several devices fall together in many ways.
 pub const BACKGROUND_LEVELS_AT_MOST: usize = 8;
 /// Sums of levels that are looked at in all states together at most; levels are fewer where there would be more.
-pub const SUMS_AT_MOST: usize = 8_192;
+pub const SUMS_AT_MOST: usize = 16_384;
 /// Share of windows that may hold anything.
 const ANYTHING: f64 = 1e-3;
 /// Least standard deviation of a logarithm: a twentieth of what is sent. Sums of whole packets are spread less, until a packet
@@ -79,7 +79,7 @@ pub struct Factorial {
 }
 
 /// A Gaussian of logarithms, up and down.
-struct Sum {
+pub(super) struct Sum {
     /// Logarithm of its share and of its height.
     height: f64,
     mean: [f64; 2],
@@ -126,7 +126,8 @@ impl Sum {
         Self::of_logs(share, [up.0, down.0], [up.1, down.1])
     }
 
-    fn log(&self, [up, down]: [f64; 2]) -> f64 {
+    /// The logarithm of its share times its density, but for a constant, of logarithms of bytes with one added.
+    pub(super) fn log(&self, [up, down]: [f64; 2]) -> f64 {
         let (up, down) = (up - self.mean[0], down - self.mean[1]);
         self.height - up * up * self.narrow[0] - down * down * self.narrow[1]
     }
@@ -146,12 +147,23 @@ impl Level {
         }
     }
 
-    fn with(&self, other: &Self) -> Self {
+    /// The sum of both, each as often as its share.
+    pub(super) fn with(&self, other: &Self) -> Self {
         Self {
             share: self.share * other.share,
             mean: plus(self.mean, other.mean),
             variance: plus(self.variance, other.variance),
         }
+    }
+
+    /// Whether nothing is sent.
+    pub fn is_silent(&self) -> bool {
+        self.mean == [0.0; 2] && self.variance == [0.0; 2]
+    }
+
+    /// The same, as a density.
+    pub(super) fn sum(&self) -> Sum {
+        Sum::of(self.share, self.mean, self.variance)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -176,23 +188,32 @@ impl Factorial {
         States::new(&chances)
     }
 
+    /// What the background adds to what is sent: nothing, or something.
+    fn beside(&self) -> [Level; 2] {
+        [Level::silent(1.0 - self.beside.share), self.beside.clone()]
+    }
+
     /// What each of the states sends.
     pub fn emissions(&self, states: &States) -> Emissions {
         let (mut sums, mut ends) = (Vec::new(), Vec::new());
-        let beside = [Level::silent(1.0 - self.beside.share), self.beside.clone()];
+        let beside = self.beside();
         for set in &states.sets {
-            let mut all: Vec<Level> = match set.is_empty() {
-                true => self.background.clone(),
-                false => beside.to_vec(),
-            };
+            let mut all = vec![Level::silent(1.0)];
             for chain in set.iter().filter_map(|&chain| self.chains.get(chain)) {
                 let with = |of: &Level| -> Vec<Level> {
                     chain.levels.iter().map(|level| of.with(level)).collect()
                 };
                 all = all.iter().flat_map(with).collect();
             }
-            all.retain(|of| of.share > 0.0);
-            sums.extend(all.iter().map(|of| Sum::of(of.share, of.mean, of.variance)));
+            for sent in all.iter().filter(|of| of.share > 0.0) {
+                // Where none of those in use sends anything, the background is all that there is.
+                let under = match sent.is_silent() {
+                    true => &self.background[..],
+                    false => &beside,
+                };
+                let under = under.iter().map(|of| of.with(sent));
+                sums.extend(under.filter(|of| of.share > 0.0).map(|of| of.sum()));
+            }
             ends.push(sums.len());
         }
         let any = &self.anything;
