@@ -72,6 +72,9 @@ impl Identity {
     }
 }
 
+/// Whether one device is another.
+type Rule = fn(&Identity, &Identity) -> bool;
+
 /// For each of the known devices its place among those here; none is found twice.
 pub fn found(known: &[Identity], here: &[Identity]) -> Vec<Option<usize>> {
     let by_address_and_id =
@@ -85,8 +88,7 @@ pub fn found(known: &[Identity], here: &[Identity]) -> Vec<Option<usize>> {
     };
     let mut found = vec![None; known.len()];
     let mut taken = BTreeSet::new();
-    let rules: [&dyn Fn(&Identity, &Identity) -> bool; 4] =
-        [&by_address_and_id, &by_address, &by_id, &by_order];
+    let rules: [Rule; 4] = [by_address_and_id, by_address, by_id, by_order];
     for rule in rules {
         for (known, found) in known.iter().zip(&mut found) {
             let free = here.iter().enumerate().find(|(place, here)| {
