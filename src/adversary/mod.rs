@@ -20,6 +20,7 @@ pub mod questions;
 pub mod recover;
 pub mod run_length;
 pub mod settings;
+pub mod taught;
 pub mod threshold;
 pub mod together;
 pub mod wire;

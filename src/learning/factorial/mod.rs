@@ -10,9 +10,10 @@
 //! - [`states`]: which devices are in use at once, and how that changes.
 //! - [`model`]: the parameters, whether they could have been learned, and what each state sends.
 //! - [`posterior`]: how sure it is of each device in each window.
-//! - [`fit`]: the parameters from labelled windows.
+//! - [`fit`]: the parameters from labelled windows; `levels`: at which levels a device sends.
 
 pub mod fit;
+mod levels;
 pub mod model;
 pub mod posterior;
 pub mod series;
