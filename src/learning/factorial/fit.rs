@@ -4,8 +4,7 @@
 //! anybody in use. What the background sends is taken from windows in which nobody is in use. What a device sends is, less
 //! the background's mean, what is seen while it alone is in use; of a device that hardly ever is alone what is left of the sum
 //! by least squares: its mean is the one that leaves least, each window weighted by one over the square of what it is
-//! expected to hold, for spread grows with it.
-//! [`levels`](super::levels) are found in what is left. Nothing is drawn by chance.
+//! expected to hold, for spread grows with it. The levels at which it sends are found in that. Nothing is drawn by chance.
 //!
 //! Windows in which a device is in use of which there is too little for a chain teach neither.
 
