@@ -81,6 +81,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rung.base_rate * 100.0,
             rung.questions
         );
+        for of in &rung.ways {
+            println!(
+                "       {:12} {:?}, taken {:?}",
+                of.device, of.areas, of.taken
+            );
+        }
     }
     for text in &found.caveats {
         println!("{text}");

@@ -2,12 +2,16 @@
 //!
 //! For a VPN or encrypted DNS, where no flow tells whose it is (the paper, section 5.2, on what a VPN leaves to see: a device
 //! whose traffic is like no other's stands out from the sum). The wire's bytes are put together, whatever flow they are of,
-//! cut into windows of ten seconds, and a random forest for each device, taught on labelled wires of other days, says of each
-//! window whether that device was in use, from the window, those beside it, and the minutes around.
+//! cut into windows of ten seconds, and taught on labelled wires of other days two ways say of each window whether a device was
+//! in use. A random forest for each device goes by the window, those beside it, and the minutes around. A factorial hidden
+//! Markov model has a chain for each device, whose bytes add up, and says who together sends as much as is seen: it need not
+//! have seen two devices together to know what they send together. For each device the way is taken that tells more on days
+//! held back.
 
 use super::features::{clock, Question};
-use super::pupil::{Pupil, Way};
+use super::pupil::{Choice, Pupil, Series, Way};
 use super::wire::{half_open, Wire};
+use crate::learning::factorial::series::Step;
 use crate::learning::forest::Growth;
 use crate::rate::Grid;
 use crate::threat::Knowledge;
@@ -26,6 +30,8 @@ const AROUND: usize = 30;
 pub struct DeviceFromRates {
     /// How large each device's forest is.
     pub growth: Growth,
+    /// Which way is taken for a device.
+    pub choice: Choice,
 }
 
 /// A window with traffic.
@@ -138,8 +144,24 @@ impl Pupil for DeviceFromRates {
         }
     }
 
+    fn series(&self, wire: &Wire) -> Option<Series> {
+        let (grid, windows) = windows(wire);
+        let steps = windows.iter().map(|window| Step {
+            index: window.index,
+            bytes: [window.up as f64, window.down as f64],
+        });
+        Some(Series {
+            grid,
+            steps: steps.collect(),
+        })
+    }
+
     fn way(&self) -> Way {
-        Way::Forest(self.growth)
+        Way::Together(self.growth, self.choice)
+    }
+
+    fn devices_from(&self) -> Option<u32> {
+        Some(0)
     }
 }
 

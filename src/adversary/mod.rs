@@ -3,12 +3,14 @@
 //!
 //! An adversary is given what the wire shows and what it had learned of the devices beforehand, never the truth.
 
+pub mod blocks;
 pub mod count;
 pub mod device_from_rates;
 pub mod device_rate;
 pub mod every_padded_period;
 pub mod features;
 pub mod hours;
+pub mod identity;
 pub mod learned;
 pub mod packet_pairs;
 pub mod padding;
@@ -18,7 +20,9 @@ pub mod questions;
 pub mod recover;
 pub mod run_length;
 pub mod settings;
+pub mod taught;
 pub mod threshold;
+pub mod together;
 pub mod wire;
 
 #[cfg(test)]
@@ -28,7 +32,7 @@ pub use settings::Settings;
 
 use crate::learning::forest::Growth;
 use crate::threat::Knowledge;
-use pupil::Pupil;
+use pupil::{Choice, Pupil};
 use std::sync::Arc;
 use wire::Watcher;
 
@@ -101,6 +105,8 @@ pub struct Schooling {
     pub growth: Growth,
     /// What [`priors`] knows beforehand of each hour (UTC); learned where there is none.
     pub priors: Option<[f64; 24]>,
+    /// Which way `device-from-rates` takes.
+    pub choice: Choice,
 }
 
 /// An adversary that has to be taught, as it is listed.
@@ -156,6 +162,7 @@ pub static PUPILS: &[PupilRow] = &[
                     depth: schooling.growth.depth.min(6),
                     ..schooling.growth
                 },
+                choice: schooling.choice,
             })
         },
     },

@@ -51,6 +51,11 @@ impl Pupil for PacketPairs {
         Way::Pairs
     }
 
+    fn devices_from(&self) -> Option<u32> {
+        // The first is of flows that tell nobody.
+        Some(1)
+    }
+
     fn tells_kinds(&self) -> bool {
         true
     }

@@ -9,24 +9,43 @@
 
 use super::features::Question;
 use super::hours::Priors;
-use super::wire::{Watcher, Wire};
+use super::identity::{self, Identity};
+use super::wire::{half_open, Wire};
 use crate::learning::curve::{told, Answer};
 use crate::learning::examples::{Example, Examples, LearnError};
+use crate::learning::factorial::model::Factorial;
+use crate::learning::factorial::series::Step;
 use crate::learning::forest::{Forest, Growth};
 use crate::learning::logistic::Logistic;
 use crate::learning::pairs::{Named, Signatures};
+use crate::rate::Grid;
 use crate::stats::wilson;
-use crate::threat::{Adversary, Guess, Knowledge, Observation};
-use crate::units::{nanos, Span, Timestamp};
+use crate::threat::Knowledge;
+use crate::units::Span;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of what is genuine that a claim of this belief and above has to meet among the days held back.
 const RECALL_AT_LEAST: f64 = 0.1;
+
+/// Which of two ways is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// For each device the one that tells more on days held back.
+    #[default]
+    Better,
+    /// The forest, to compare with.
+    Forest,
+    /// The chains of all devices together, wherever there is one, to compare with.
+    Chains,
+}
+
+/// From which belief on a chain claims at the least and at the most. Its beliefs are chances in the proportion of the wire: who
+/// is likelier idle is not claimed, however well that went on a few days held back, and what is likely enough is claimed, though
+/// the likes of it may not have been among them.
+const CHAIN_CLAIMS_FROM: (f64, f64) = (0.5, 0.9);
 
 /// How a pupil learns.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +54,9 @@ pub enum Way {
     Best(Growth),
     /// By a forest.
     Forest(Growth),
+    /// By a forest for each device, or by the chains of all devices together, whichever tells more of a device on days held
+    /// back: see [`together`](super::together).
+    Together(Growth, Choice),
     /// By the hour alone, and by the hour and all that is seen: see [`hours`](super::hours).
     Priors {
         /// A table of 24 chances, or none: then it is learned.
@@ -49,12 +71,40 @@ pub trait Pupil: Send + Sync {
     /// Shows every question it can be asked of a wire, and what it sees of each.
     fn look(&self, wire: &Wire, knowledge: &Knowledge, show: &mut dyn FnMut(&Question, &[f64]));
 
+    /// The whole wire as one series, where it is looked at so as well: its windows are those of the questions of [`look`].
+    ///
+    /// [`look`]: Self::look
+    fn series(&self, _wire: &Wire) -> Option<Series> {
+        None
+    }
+
     /// How it learns.
     fn way(&self) -> Way;
+
+    /// From which part on parts are of devices, in their order; `None` where no part is.
+    fn devices_from(&self) -> Option<u32> {
+        None
+    }
 
     /// Whether it tells kinds of activities apart.
     fn tells_kinds(&self) -> bool {
         false
+    }
+}
+
+/// A wire as one series of windows.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// What the windows lie on.
+    pub grid: Grid,
+    /// Those with traffic, ascending.
+    pub steps: Vec<Step>,
+}
+
+impl Series {
+    /// From when to when a window is.
+    pub fn span(&self, step: &Step) -> Span {
+        half_open(self.grid.span(step.index, step.index))
     }
 }
 
@@ -69,6 +119,8 @@ pub enum Mind {
     Priors(Box<Priors>),
     /// Lengths.
     Pairs(Signatures),
+    /// The chain of this part in the [model of all together](Model::together): asked is about a whole wire, for no row tells.
+    Chain,
 }
 
 /// One part of a model.
@@ -92,6 +144,10 @@ pub struct Model {
     /// Names of the kinds of activities, class 1 first; of those who tell kinds apart alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
+    /// All devices together, where the chain of one is taken.
+    pub together: Option<Factorial>,
+    /// The devices that parts are of, in the order of those: another home may have them in another order.
+    pub devices: Vec<Identity>,
 }
 
 fn odds(chance: f64) -> f64 {
@@ -106,7 +162,7 @@ fn chance_of(odds: f64) -> f64 {
 impl Mind {
     fn learn(way: &Way, examples: &Examples, chance: &mut ChaCha8Rng) -> Result<Self, LearnError> {
         Ok(match way {
-            Way::Best(growth) | Way::Forest(growth) => {
+            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth, _) => {
                 Self::Forest(Forest::grow(examples, *growth, chance)?)
             }
             Way::Priors { table } => Self::Priors(Box::new(super::hours::learn(examples, *table)?)),
@@ -126,6 +182,8 @@ impl Mind {
             Self::Logistic(logistic) => logistic.belief(row),
             Self::Priors(priors) => super::hours::both(priors, row),
             Self::Pairs(signatures) => signatures.belief(row),
+            // No row tells.
+            Self::Chain => 0.5,
         }
     }
 
@@ -139,6 +197,7 @@ impl Mind {
             Self::Logistic(logistic) => of_width(logistic.width()).and(logistic.check()),
             Self::Priors(priors) => super::hours::check(priors),
             Self::Pairs(signatures) => signatures.check(),
+            Self::Chain => Ok(()),
         }
     }
 }
@@ -153,6 +212,22 @@ impl Part {
         examples: &Examples,
         chance: &mut ChaCha8Rng,
     ) -> Result<Self, LearnError> {
+        let mut part = Self::of_all(way, examples, chance)?;
+        let groups = examples.rows.iter().map(|e| e.group).collect();
+        let held = held_back(groups, chance);
+        part.draw_line(way, examples, &held, chance)?;
+        Ok(part)
+    }
+
+    /// Learns one part of all examples; where it claims from is drawn later.
+    ///
+    /// # Errors
+    /// Examples that cannot be learned from.
+    pub fn of_all(
+        way: &Way,
+        examples: &Examples,
+        chance: &mut ChaCha8Rng,
+    ) -> Result<Self, LearnError> {
         if *way != Way::Pairs {
             examples.check()?;
         }
@@ -161,19 +236,36 @@ impl Part {
             Way::Pairs => 0.0,
             _ => (examples.weight_genuine / examples.weight_other).ln(),
         };
-        let mut part = Self {
+        Ok(Self {
             mind: Mind::learn(way, examples, chance)?,
             moved,
             claims_from: 0.5,
             tried: BTreeMap::new(),
-        };
-        let (rest, held) = held_back(examples, chance);
+        })
+    }
+
+    /// Tries what is learned without the groups held back on those, and draws the line of claims by that.
+    ///
+    /// # Errors
+    /// Examples that cannot be learned from.
+    pub fn draw_line(
+        &mut self,
+        way: &Way,
+        examples: &Examples,
+        held: &[u32],
+        chance: &mut ChaCha8Rng,
+    ) -> Result<(), LearnError> {
+        let is_held = |group: u32| held.binary_search(&group).is_ok();
+        let (rest, held) = (
+            examples.of_groups(|group| !is_held(group)),
+            examples.of_groups(is_held),
+        );
         if rest.enough().is_err() || held.enough().is_err() {
-            return Ok(part);
+            return Ok(());
         }
         let trial = match way {
             // A few trees tell as well where to draw the line.
-            Way::Best(growth) | Way::Forest(growth) => {
+            Way::Best(growth) | Way::Forest(growth) | Way::Together(growth, _) => {
                 let fewer = Growth {
                     trees: growth.trees.div_ceil(2),
                     ..*growth
@@ -183,22 +275,34 @@ impl Part {
             way => Mind::learn(way, &rest, chance)?,
         };
         let mut best = (trial.area(&held, chance), trial);
-        part.tried.insert(best.1.word().into(), best.0);
+        self.tried.insert(best.1.word().into(), best.0);
         if matches!(way, Way::Best(_)) {
             let other = Mind::Logistic(Logistic::fit(&rest)?);
             let area = other.area(&held, chance);
-            part.tried.insert(other.word().into(), area);
+            self.tried.insert(other.word().into(), area);
             if area > best.0 {
                 best = (area, other);
-                part.mind = Mind::Logistic(Logistic::fit(examples)?);
+                self.mind = Mind::Logistic(Logistic::fit(examples)?);
             }
         }
         let trial = Self {
             mind: best.1,
-            ..part.clone()
+            ..self.clone()
         };
-        part.claims_from = trial.line(&held);
-        Ok(part)
+        let beliefs = held.rows.iter();
+        let beliefs = beliefs.map(|e| (trial.belief(&e.row), e.genuine()));
+        let weights = (held.weight_genuine, held.weight_other);
+        self.claims_from = line(beliefs.collect(), weights);
+        Ok(())
+    }
+
+    /// The chain of this part is taken from now on, whose beliefs on days held back are these, because the area is that.
+    pub fn take_chain(&mut self, held: Vec<(f64, bool)>) {
+        self.mind = Mind::Chain;
+        // Learned from in its own proportion.
+        self.moved = 0.0;
+        let (least, most) = CHAIN_CLAIMS_FROM;
+        self.claims_from = line(held, (1.0, 1.0)).clamp(least, most);
     }
 
     /// How sure it is that a row is genuine: 0 to 1.
@@ -210,76 +314,72 @@ impl Part {
     pub fn in_proportion(&self, belief: f64) -> f64 {
         chance_of(odds(belief) + self.moved)
     }
+}
 
-    /// From which belief on claims are right most surely among the days held back: by the lower end of the interval, so that
-    /// few lucky ones draw no line.
-    fn line(&self, held: &Examples) -> f64 {
-        let mut all: Vec<(f64, bool)> = held
-            .rows
-            .iter()
-            .map(|e| (self.belief(&e.row), e.genuine()))
-            .collect();
-        all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let genuine = all.iter().filter(|of| of.1).count() as f64;
-        let (mut right, mut claimed) = (0.0, 0.0);
-        let mut best = (0.0, 0.5);
-        for equals in all.chunk_by(|a, b| a.0 == b.0) {
-            let here = equals.iter().filter(|of| of.1).count() as f64;
-            right += here;
-            claimed += equals.len() as f64;
-            let (wide, wrong) = (
-                right * held.weight_genuine,
-                (claimed - right) * held.weight_other,
-            );
-            let precision = wide / (wide + wrong);
-            let hits = (precision * claimed).round();
-            let low = wilson(hits as u64, claimed as u64).map_or(0.0, |of| of.low);
-            if right >= RECALL_AT_LEAST * genuine && low > best.0 {
-                best = (low, equals.first().map_or(0.5, |of| of.0));
-            }
+/// From which belief on claims are right most surely among the days held back: by the lower end of the interval, so that few
+/// lucky ones draw no line. Of what is believed and what is true, the genuine and the others weighing so much each.
+fn line(mut all: Vec<(f64, bool)>, (weight_genuine, weight_other): (f64, f64)) -> f64 {
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let genuine = all.iter().filter(|of| of.1).count() as f64;
+    let (mut right, mut claimed) = (0.0, 0.0);
+    let mut best = (0.0, 0.5);
+    for equals in all.chunk_by(|a, b| a.0 == b.0) {
+        let here = equals.iter().filter(|of| of.1).count() as f64;
+        right += here;
+        claimed += equals.len() as f64;
+        let (wide, wrong) = (right * weight_genuine, (claimed - right) * weight_other);
+        let precision = wide / (wide + wrong);
+        let hits = (precision * claimed).round();
+        let low = wilson(hits as u64, claimed as u64).map_or(0.0, |of| of.low);
+        if right >= RECALL_AT_LEAST * genuine && low > best.0 {
+            best = (low, equals.first().map_or(0.5, |of| of.0));
         }
-        best.1
     }
+    best.1
 }
 
 impl Mind {
-    fn word(&self) -> &'static str {
+    /// The word for the way.
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Forest(_) => "forest",
             Self::Logistic(_) => "logistic",
             Self::Priors(_) => "priors",
             Self::Pairs(_) => "pairs",
+            Self::Chain => "factorial",
         }
     }
 
     fn area(&self, held: &Examples, chance: &mut ChaCha8Rng) -> f64 {
-        let answers: Vec<Answer> = held
-            .rows
-            .iter()
-            .map(|e| Answer {
-                belief: self.belief(&e.row) as f32,
-                genuine: e.genuine(),
-                block: 0,
-            })
-            .collect();
-        told(&answers, chance).map_or(0.5, |told| told.auc.value)
+        let rows = held.rows.iter();
+        area(rows.map(|e| (self.belief(&e.row), e.genuine())), chance)
     }
 }
 
-/// The examples without a quarter of their groups, and those of that quarter.
-fn held_back(examples: &Examples, chance: &mut ChaCha8Rng) -> (Examples, Examples) {
-    let mut groups: Vec<u32> = examples.rows.iter().map(|e| e.group).collect();
+/// Area under the curve of what is believed and what is true; a half where there is nothing to tell apart.
+pub fn area(answers: impl Iterator<Item = (f64, bool)>, chance: &mut ChaCha8Rng) -> f64 {
+    let answers: Vec<Answer> = answers
+        .map(|(belief, genuine)| Answer {
+            belief: belief as f32,
+            genuine,
+            block: 0,
+        })
+        .collect();
+    told(&answers, chance).map_or(0.5, |told| told.auc.value)
+}
+
+/// A quarter of the groups, ascending.
+pub fn held_back(mut groups: Vec<u32>, chance: &mut ChaCha8Rng) -> Vec<u32> {
     groups.sort_unstable();
     groups.dedup();
     groups.shuffle(chance);
     groups.truncate(groups.len().div_ceil(4).min(groups.len().saturating_sub(1)));
     groups.sort_unstable();
-    let held = |group: u32| groups.binary_search(&group).is_ok();
-    (examples.of_groups(|g| !held(g)), examples.of_groups(held))
+    groups
 }
 
 impl Model {
-    /// How sure it is that a question is to be answered by yes; `None` where nothing was learned for it.
+    /// How sure it is that a question is to be answered by yes, of one whose row tells; `None` where nothing was learned for it.
     pub fn belief(&self, question: &Question, row: &[f64]) -> Option<f64> {
         Some(self.parts.get(&question.part)?.belief(row))
     }
@@ -305,160 +405,59 @@ impl Model {
             }
             .map_err(|why| format!("part {part}: {why}"))?;
         }
+        let chains = self.together.as_ref();
+        chains.map_or(Ok(()), Factorial::check)?;
+        let chains = chains.map(Factorial::parts).unwrap_or_default();
+        let mut lone = self
+            .parts
+            .iter()
+            .filter(|(part, of)| matches!(of.mind, Mind::Chain) && !chains.contains(part));
+        if let Some((part, _)) = lone.next() {
+            return Err(format!("part {part}: no chain where one is taken"));
+        }
+        let ids: BTreeSet<&String> = self.devices.iter().map(|of| &of.id).collect();
+        if ids.len() < self.devices.len() || !self.devices.iter().all(Identity::is_sound) {
+            return Err("a device without a name of its own, or with too many addresses".into());
+        }
         match self.parts.is_empty() {
             true => Err("it has no part".into()),
             false => Ok(()),
         }
     }
-}
 
-/// How a window is cut into parts that are learned from, held back and drawn as wholes: days, or, of less than two, eighths.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Blocks {
-    start: Timestamp,
-    length: i64,
-    count: u32,
-}
-
-const DAY: Duration = Duration::from_secs(86_400);
-/// Blocks of a window of less than two days.
-const EIGHTHS: u32 = 8;
-/// Days that are told apart at most: ten years.
-const DAYS_AT_MOST: i64 = 3_653;
-
-impl Blocks {
-    /// Of a window.
-    pub fn of(window: Span) -> Self {
-        let whole = nanos(window.duration()).max(1);
-        // A bit of a day at the end belongs to the last.
-        let days = (whole / nanos(DAY)).min(DAYS_AT_MOST);
-        let (length, count) = match u32::try_from(days) {
-            Ok(days) if days >= 2 => (nanos(DAY), days),
-            _ => ((whole / i64::from(EIGHTHS)).max(1), EIGHTHS),
+    /// The model in a home whose devices are these, where parts `from` that one on are of devices: each part, and each chain,
+    /// is that of the device it was [found](identity::found) as. Beside it the devices of which nothing was learned.
+    pub fn at_home(&self, from: Option<u32>, devices: &[Identity]) -> (Self, Vec<String>) {
+        let Some(from) = from else {
+            return (self.clone(), Vec::new());
         };
-        Self {
-            start: window.start,
-            length,
-            count,
-        }
-    }
-
-    /// In which block an instant is; what is outside of the window is in the first, or the last.
-    pub fn at(&self, at: Timestamp) -> u32 {
-        let block = at.0.saturating_sub(self.start.0).max(0) / self.length;
-        u32::try_from(block).unwrap_or(u32::MAX).min(self.count - 1)
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Whether they are days.
-    pub fn are_days(&self) -> bool {
-        self.length == nanos(DAY)
-    }
-
-    /// How long one is; the last may be longer.
-    pub fn length(&self) -> Duration {
-        Duration::from_nanos(self.length.unsigned_abs())
-    }
-
-    /// Where a block begins; the one behind the last would begin with its end.
-    pub fn begin(&self, block: u32) -> Timestamp {
-        let offset = self.length.saturating_mul(i64::from(block));
-        Timestamp(self.start.0.saturating_add(offset))
-    }
-}
-
-/// Which model answers when: each block by one that was taught without it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Folds {
-    /// The blocks.
-    pub blocks: Blocks,
-    /// How many folds; at least one.
-    pub count: u32,
-}
-
-impl Folds {
-    /// The fold that a block is in: neighbours are in the same.
-    pub fn of_block(&self, block: u32) -> u32 {
-        let place = u64::from(block) * u64::from(self.count) / u64::from(self.blocks.count());
-        u32::try_from(place).unwrap_or(0).min(self.count - 1)
-    }
-
-    /// The fold of an instant.
-    pub fn at(&self, at: Timestamp) -> u32 {
-        self.of_block(self.blocks.at(at))
-    }
-}
-
-/// A pupil that was taught, with a model for each fold.
-pub struct Taught {
-    pupil: Arc<dyn Pupil>,
-    knowledge: Arc<Knowledge>,
-    folds: Folds,
-    models: Vec<Model>,
-}
-
-impl Taught {
-    /// Of models in the order of the folds.
-    pub fn new(
-        pupil: Arc<dyn Pupil>,
-        knowledge: Arc<Knowledge>,
-        folds: Folds,
-        models: Vec<Model>,
-    ) -> Self {
-        Self {
-            pupil,
-            knowledge,
-            folds,
-            models,
-        }
-    }
-
-    /// The model that answers a question.
-    fn model(&self, question: &Question) -> Option<&Model> {
-        let fold = self.folds.at(question.span.start);
-        self.models.get(fold as usize)
-    }
-
-    fn guesses(&self, wire: &Wire, all: bool) -> Vec<Guess> {
-        let mut guesses = Vec::new();
-        self.pupil
-            .look(wire, &self.knowledge, &mut |question, row| {
-                let part = self
-                    .model(question)
-                    .and_then(|model| model.parts.get(&question.part));
-                let Some(part) = part else {
-                    return;
-                };
-                let belief = part.belief(row);
-                if all || belief >= part.claims_from {
-                    guesses.push(Guess {
-                        span: question.span,
-                        device: question.device,
-                        belief,
-                    });
-                }
-            });
-        guesses
-    }
-}
-
-impl Adversary for Taught {
-    fn guess(&self, seen: &Observation) -> Vec<Guess> {
-        self.guess_on(&Wire::new(seen, &self.knowledge, Duration::from_secs(1)))
-    }
-}
-
-impl Watcher for Taught {
-    fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
-        self.guesses(wire, false)
-    }
-
-    fn beliefs_on(&self, wire: &Wire) -> Vec<Guess> {
-        self.guesses(wire, true)
+        let found = identity::found(&self.devices, devices);
+        let part = |part: u32| match part.checked_sub(from) {
+            None => Some(part),
+            Some(place) => {
+                let place = found.get(place as usize).copied().flatten()?;
+                u32::try_from(place).ok()?.checked_add(from)
+            }
+        };
+        let parts = self.parts.iter();
+        let parts: BTreeMap<u32, Part> = parts
+            .filter_map(|(of, learned)| Some((part(*of)?, learned.clone())))
+            .collect();
+        let of_devices = self.parts.keys().any(|part| *part >= from);
+        let unknown = devices.iter().zip(from..).filter(|(_, part)| {
+            // Of nobody's flows there is a part for all: no device is missed.
+            of_devices && !parts.contains_key(part)
+        });
+        let unknown = unknown.map(|(device, _)| device.id.clone()).collect();
+        let together = self.together.as_ref().map(|of| of.renamed(&part));
+        let home = Self {
+            parts,
+            // Without a chain there is nothing to ask.
+            together: together.filter(|of| !of.chains.is_empty()),
+            devices: devices.to_vec(),
+            kinds: self.kinds.clone(),
+        };
+        (home, unknown)
     }
 }
 
@@ -509,27 +508,5 @@ mod tests {
         strange.rows[9].row[0] = f64::NAN;
         let refused = Part::learn(&Way::Best(small()), &strange, &mut chance(1));
         assert_eq!(refused, Err(LearnError::NotFinite { row: 9, column: 0 }));
-    }
-
-    #[test]
-    fn days_are_blocks_and_folds_are_neighbours() {
-        let at = |hours: i64| Timestamp::new(hours * 3_600, 0);
-        let week = Blocks::of(Span::new(at(0), at(7 * 24 + 5)));
-        assert!(week.are_days());
-        let of = [0, 23, 24, 7 * 24 + 1, 999].map(|hours| week.at(at(hours)));
-        assert_eq!((week.count(), of), (7, [0, 0, 1, 6, 6]));
-        let folds = Folds {
-            blocks: week,
-            count: 3,
-        };
-        let folds: Vec<u32> = (0..7).map(|block| folds.of_block(block)).collect();
-        assert_eq!(folds, [0, 0, 0, 1, 1, 2, 2]);
-        assert_eq!(week.begin(2), at(48));
-        let day = Blocks::of(Span::new(at(0), at(24)));
-        assert_eq!((day.count(), day.at(at(4)), day.are_days()), (8, 1, false));
-        assert_eq!(
-            (day.length(), day.begin(3)),
-            (Duration::from_secs(10_800), at(9))
-        );
     }
 }

@@ -11,7 +11,8 @@ use super::school::{Course, School, Teaching};
 use super::streams::stream;
 use crate::adversary::features::{self, Question};
 use crate::adversary::hours;
-use crate::adversary::pupil::{Mind, Model};
+use crate::adversary::identity::Identity;
+use crate::adversary::pupil::{Mind, Model, Part, Way};
 use crate::adversary::wire::{Watcher, Wire};
 use crate::adversary::Kind;
 use crate::learning::curve::{mean_by_block, spread, told, Answer, Told};
@@ -19,7 +20,9 @@ use crate::learning::examples::Examples;
 use crate::score::truth::Truth;
 use crate::stats::wilson;
 use crate::threat::Guess;
-use crate::verdict::ladder::{Adds, AtTop, BayesError, Control, CurvePoint, Fewer, Kinds, Rung};
+use crate::verdict::ladder::{
+    Adds, AtTop, BayesError, Control, CurvePoint, DeviceWays, Fewer, Kinds, Rung,
+};
 use std::collections::BTreeMap;
 
 /// Trials that are listened to.
@@ -330,6 +333,7 @@ pub fn rungs(
                 name, course.row.name
             ));
         }
+        says.extend(course.strangers.clone());
     }
     let drawn_by = match school.folds.blocks.are_days() {
         true => "day",
@@ -412,6 +416,7 @@ fn rung(defense: &str, adversary: &str, told: &Told, drawn_by: &'static str) -> 
         curve: curve.collect(),
         drawn_by,
         learned_by: BTreeMap::new(),
+        ways: Vec::new(),
         shuffled_labels: None,
         examples: Vec::new(),
         bayes_error: None,
@@ -432,6 +437,9 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
     let parts: usize = course.models.iter().map(|model| model.parts.len()).sum();
     for area in rung.learned_by.values_mut() {
         *area /= parts.max(1) as f64;
+    }
+    if let (Way::Together(..), Some(from)) = (course.pupil.way(), course.pupil.devices_from()) {
+        rung.ways = ways(&course.models, from);
     }
     if course.row.name != STUDIED || !listener.ladder {
         return;
@@ -470,6 +478,31 @@ fn of_course(rung: &mut Rung, course: &Course, listener: &Listener, heard: &[&He
             lift: rung.lift.value,
         });
     }
+}
+
+/// Of each device that was learned: areas on days held back, the mean of all models, and which way they take.
+fn ways(models: &[Model], from: u32) -> Vec<DeviceWays> {
+    let devices = models.first().map_or(&[][..], |model| &model.devices[..]);
+    let of = |(device, part): (&Identity, u32)| {
+        let parts: Vec<&Part> = models.iter().filter_map(|m| m.parts.get(&part)).collect();
+        let (mut areas, mut taken) = (BTreeMap::<String, (f64, f64)>::new(), BTreeMap::new());
+        for part in &parts {
+            *taken.entry(part.mind.word().to_owned()).or_insert(0u64) += 1;
+            for (way, area) in &part.tried {
+                let (sum, count) = areas.entry(way.clone()).or_default();
+                (*sum, *count) = (*sum + area, *count + 1.0);
+            }
+        }
+        let areas = areas.into_iter();
+        (!parts.is_empty()).then(|| DeviceWays {
+            device: device.id.clone(),
+            areas: areas
+                .map(|(way, (sum, count))| (way, sum / count))
+                .collect(),
+            taken,
+        })
+    };
+    devices.iter().zip(from..).filter_map(of).collect()
 }
 
 fn kinds(place: usize, school: &School, heard: &[&Heard]) -> Option<Kinds> {

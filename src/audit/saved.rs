@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Name and version of the format.
-const FORMAT: &str = "stp-audit/models/1";
+const FORMAT: &str = "stp-audit/models/2";
 /// Bytes of a file at most.
 pub const BYTES_AT_MOST: usize = 5_000_000;
 /// Bytes that a file holds unpacked at most.

@@ -13,17 +13,22 @@ use super::borders::Borders;
 use super::ground::Ground;
 use super::marks::{kinds, Marks};
 use super::streams::stream;
-use crate::adversary::features::NAMES;
-use crate::adversary::pupil::{Blocks, Folds, Model, Part, Pupil, Taught, Way};
+use crate::adversary::blocks::{Blocks, Folds};
+use crate::adversary::features::{Question, NAMES};
+use crate::adversary::identity::{self, Identity};
+use crate::adversary::pupil::{Model, Part, Pupil, Series, Way};
+use crate::adversary::taught::Taught;
+use crate::adversary::together;
 use crate::adversary::wire::Wire;
 use crate::adversary::{PupilRow, Schooling};
 use crate::learning::examples::{Examples, LearnError};
+use crate::learning::factorial::series;
 use crate::learning::neighbours::{bound, Bound};
 use crate::learning::sample::Sample;
 use crate::score::truth::Truth;
 use crate::threat::{Defense, ShapedTrace};
 use crate::trace::Trace;
-use crate::units::Span;
+use crate::units::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +110,11 @@ pub struct Course {
     pub models: Vec<Model>,
     /// Why there is nothing, or less than there might be, in words.
     pub says: Option<String>,
+    /// Of which devices nothing was learned before, in words.
+    pub strangers: Option<String>,
     samples: BTreeMap<u32, Sample>,
+    /// Whole wires, of who looks at them.
+    wires: Vec<series::Lesson>,
 }
 
 /// What was taught for one defense.
@@ -156,7 +165,9 @@ impl School {
             taught: None,
             models: Vec::new(),
             says: None,
+            strangers: None,
             samples: BTreeMap::new(),
+            wires: Vec::new(),
         };
         Self {
             courses: teaching.pupils.iter().map(|&row| course(row)).collect(),
@@ -244,15 +255,15 @@ impl School {
     /// Each course learns, a model for each fold.
     fn learn(&mut self, ground: &Ground, seed: u64, name: &str) {
         let (folds, kinds) = (self.folds.clone(), self.kinds.clone());
+        let devices = identity::of(ground.trace);
         for course in &mut self.courses {
             let models = (0..folds.count)
                 .map(|fold| {
                     let without =
                         |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
                     let names = [name, course.row.name, "learn"];
-                    let model = course
-                        .learn(seed, &names, fold, &|examples| examples.of_groups(without))?;
-                    Ok(course.with_kinds(model, &kinds))
+                    let model = course.learn(seed, &names, fold, &without, &|all| all)?;
+                    Ok(course.with_names(model, &kinds, &devices))
                 })
                 .collect();
             course.graduate(ground, &folds, models);
@@ -262,8 +273,9 @@ impl School {
     /// Each course takes what was learned before, of one defense.
     fn remember(&mut self, ground: &Ground, known: Option<&BTreeMap<String, Model>>, name: &str) {
         let folds = self.folds.clone();
+        let devices = identity::of(ground.trace);
         for course in &mut self.courses {
-            let models = course.remember(name, known);
+            let models = course.remember(name, known, &devices);
             course.graduate(ground, &folds, models);
         }
     }
@@ -316,6 +328,9 @@ impl School {
         let marks = Marks::new(lesson.trace, lesson.truth, &self.kinds);
         let blocks = Blocks::of(lesson.trace.window);
         for course in &mut self.courses {
+            if let Some(series) = course.pupil.series(lesson.wire) {
+                course.wires.push(heard(&series, lesson, &blocks, &marks));
+            }
             let mut draws = stream(seed, &[name, course.row.name, "rows"], lesson.number);
             let tells_kinds = course.pupil.tells_kinds();
             let samples = &mut course.samples;
@@ -345,11 +360,12 @@ impl School {
                 (1, Some(model)) => Ok(model.clone()),
                 _ => {
                     let names = [name, course.row.name, "whole"];
-                    course.learn(seed, &names, 0, &|all| all.clone())
+                    course.learn(seed, &names, 0, &|_| true, &|all| all)
                 }
             };
             if let Ok(model) = model {
-                let model = course.with_kinds(model, &self.kinds);
+                let devices = course.models.first().map(|first| &first.devices[..]);
+                let model = course.with_names(model, &self.kinds, devices.unwrap_or_default());
                 models.insert(course.row.name.to_owned(), model);
             }
         }
@@ -370,11 +386,35 @@ impl School {
             .map(|fold| {
                 let without =
                     |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
-                let of = |examples: &Examples| change(&examples.of_groups(without));
-                course.learn(seed, names, fold, &of).ok()
+                let of = |examples: Examples| change(&examples);
+                course.learn(seed, names, fold, &without, &of).ok()
             })
             .collect()
     }
+}
+
+/// A whole wire, and which devices were in use when.
+fn heard(series: &Series, lesson: &Lesson, blocks: &Blocks, marks: &Marks) -> series::Lesson {
+    let mut heard = series::Lesson::default();
+    for step in &series.steps {
+        let span = series.span(step);
+        if lesson.borders.near(span) {
+            continue;
+        }
+        let group = |at: Timestamp| lesson.first.saturating_add(blocks.at(at));
+        heard.push(*step, group(span.start));
+        for (device, part) in (0..lesson.trace.devices.len()).zip(0u32..) {
+            let question = Question {
+                span,
+                device: Some(device),
+                part,
+            };
+            if marks.genuine(&question) {
+                heard.mark(step.index, part);
+            }
+        }
+    }
+    heard
 }
 
 /// The name of the defense whose models answer for one of which only a wire is known: the one of that name, or, where the file
@@ -389,15 +429,16 @@ pub fn answering<'m>(models: &'m Models, name: &'m str) -> Option<&'m str> {
 }
 
 impl Course {
-    /// A model that knows what its classes are called, where it tells them apart.
-    fn with_kinds(&self, model: Model, kinds: &[String]) -> Model {
-        match self.pupil.tells_kinds() {
-            true => Model {
-                kinds: kinds.to_vec(),
-                ..model
-            },
-            false => model,
+    /// A model that knows what its classes are called, where it tells them apart, and whose parts it has, where they are of
+    /// devices.
+    fn with_names(&self, mut model: Model, kinds: &[String], devices: &[Identity]) -> Model {
+        if self.pupil.tells_kinds() {
+            model.kinds = kinds.to_vec();
         }
+        if self.pupil.devices_from().is_some() {
+            model.devices = devices.to_vec();
+        }
+        model
     }
 
     /// Is taught by those models, or says why it is not.
@@ -416,30 +457,44 @@ impl Course {
         }
     }
 
-    /// Learns each part of what is left by `change`; parts of which there is too little are left out.
+    /// Learns each part of what is left of the wanted groups by `change`; parts of which there is too little are left out.
     fn learn(
         &self,
         seed: u64,
         names: &[&str],
         number: u32,
-        change: &dyn Fn(&Examples) -> Examples,
+        wanted: &dyn Fn(u32) -> bool,
+        change: &dyn Fn(Examples) -> Examples,
     ) -> Result<Model, String> {
-        let mut model = Model::default();
-        let mut why = None;
         let way = self.pupil.way();
-        for (part, sample) in &self.samples {
-            let examples = change(&sample.balanced());
-            let part_name = part.to_string();
-            let mut chance = stream(seed, &[names, &[&part_name]].concat(), number);
-            match Part::learn(&way, &examples, &mut chance) {
-                Ok(learned) => {
-                    model.parts.insert(*part, learned);
-                }
-                Err(error) => {
-                    why.get_or_insert(error);
-                }
+        let examples = |sample: &Sample| change(sample.balanced().of_groups(wanted));
+        let chance = |part: &str| stream(seed, &[names, &[part]].concat(), number);
+        let (model, why) = match way {
+            Way::Together(growth, choice) => {
+                let samples = self.samples.iter();
+                let examples = samples.map(|(part, sample)| (*part, examples(sample)));
+                let lessons = together::Lessons {
+                    examples: &examples.collect(),
+                    wires: &self.wires,
+                    wanted,
+                };
+                together::teach(&lessons, (growth, choice), &chance)
             }
-        }
+            way => {
+                let (mut model, mut why) = (Model::default(), None);
+                for (part, sample) in &self.samples {
+                    match Part::learn(&way, &examples(sample), &mut chance(&part.to_string())) {
+                        Ok(learned) => {
+                            model.parts.insert(*part, learned);
+                        }
+                        Err(error) => {
+                            why.get_or_insert(error);
+                        }
+                    }
+                }
+                (model, why)
+            }
+        };
         match (model.parts.is_empty(), why) {
             (false, _) => Ok(model),
             (true, Some(why)) => Err(why.to_string()),
@@ -451,19 +506,33 @@ impl Course {
         }
     }
 
-    /// Takes what was learned before.
+    /// Takes what was learned before, of these devices.
     fn remember(
-        &self,
+        &mut self,
         defense: &str,
         known: Option<&BTreeMap<String, Model>>,
+        devices: &[Identity],
     ) -> Result<Vec<Model>, String> {
-        let model = known.and_then(|known| known.get(self.row.name));
-        model.map(|model| vec![model.clone()]).ok_or_else(|| {
+        let name = self.row.name;
+        let model = known.and_then(|known| known.get(name)).ok_or_else(|| {
             format!(
-                "the loaded models know nothing of {} against {defense}: save them from a run with both",
-                self.row.name
+                "the loaded models know nothing of {name} against {defense}: save them from a run with both"
             )
-        })
+        })?;
+        let (model, unknown) = model.at_home(self.pupil.devices_from(), devices);
+        if model.parts.is_empty() {
+            return Err(format!(
+                "the loaded models know of {name} against {defense} none of the devices here: {}",
+                unknown.join(", ")
+            ));
+        }
+        self.strangers = (!unknown.is_empty()).then(|| {
+            format!(
+                "{defense}: the loaded models know nothing of {}, of which {name} claims nothing",
+                unknown.join(", ")
+            )
+        });
+        Ok(vec![model])
     }
 
     /// How many examples there are, of both classes, and what the nearest neighbour tells; of a single part alone.

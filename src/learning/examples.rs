@@ -36,6 +36,14 @@ pub enum LearnError {
         /// How many there should be.
         expected: usize,
     },
+    /// More devices than one model of all of them together takes.
+    #[error("{found} devices in use, and a model of all of them together takes {most}: a model for each of them remains")]
+    Chains {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The library gave up.
     #[error("the learning failed: {0}; give a longer capture, or another --seed")]
     Library(String),

@@ -6,6 +6,7 @@
 
 pub mod curve;
 pub mod examples;
+pub mod factorial;
 pub mod forest;
 pub mod logistic;
 pub mod neighbours;

@@ -37,6 +37,9 @@ pub struct Rung {
     /// Area under the curve on examples held back, of each way of learning.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub learned_by: BTreeMap<String, f64>,
+    /// The same by device, and which way was taken; of adversaries that learn each device in several ways.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<DeviceWays>,
     /// The control: the same, learned of labels that were dealt anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shuffled_labels: Option<Control>,
@@ -52,6 +55,17 @@ pub struct Rung {
     /// What the traffic adds to what was known beforehand; of `priors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priors: Option<Adds>,
+}
+
+/// Ways in which one device was learned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeviceWays {
+    /// The device.
+    pub device: String,
+    /// Area under the curve on days held back, of each way.
+    pub areas: BTreeMap<String, f64>,
+    /// By how many models each way is taken: there is one of each fold.
+    pub taken: BTreeMap<String, u64>,
 }
 
 /// Confidence among the surest claims.

@@ -2,7 +2,7 @@
 
 use crate::report::human::{self, counted, decimals, line};
 use crate::report::plot::recalls::RecallCurve;
-use crate::verdict::ladder::Rung;
+use crate::verdict::ladder::{DeviceWays, Rung};
 use crate::verdict::{Interval, Verdict};
 
 /// The columns; those after the second are numbers.
@@ -74,6 +74,20 @@ fn few(rung: &Rung) -> Option<String> {
     })
 }
 
+/// The ways of one device: those that are taken with a star.
+fn ways(of: &DeviceWays) -> String {
+    let untried = of.taken.keys().filter(|way| !of.areas.contains_key(*way));
+    let untried = untried.map(|way| (way, None));
+    let tried = of.areas.iter().map(|(way, area)| (way, Some(*area)));
+    let ways = tried.chain(untried).map(|(way, area)| {
+        let star = if of.taken.contains_key(way) { "*" } else { "" };
+        let area = area.map_or("not tried".to_owned(), |area| decimals(area, 3));
+        format!("{}{star} {area}", line(way))
+    });
+    let ways: Vec<String> = ways.collect();
+    format!("{} {}", line(&of.device), ways.join(", "))
+}
+
 /// What is to be said of the ladder, a line each.
 pub fn remarks(verdict: &Verdict) -> Vec<String> {
     let Some(first) = verdict.ladder.first() else {
@@ -100,6 +114,13 @@ pub fn remarks(verdict: &Verdict) -> Vec<String> {
             lines.push(format!(
                 "{who}: confidence at recall: {}.",
                 points.join(", ")
+            ));
+        }
+        if !rung.ways.is_empty() {
+            let devices: Vec<String> = rung.ways.iter().map(ways).collect();
+            lines.push(format!(
+                "{who}: AUC on days held back by way of learning, * taken: {}.",
+                devices.join("; ")
             ));
         }
         if let Some(control) = rung.shuffled_labels {
