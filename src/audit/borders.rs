@@ -7,7 +7,7 @@
 //! hour on each side, beyond which no count of the last ten minutes, or hour, reaches; of short windows a quarter of a block.
 //! Counts of six hours and of a day reach farther, but change so little from hour to hour that they tell no moment from another.
 
-use crate::adversary::pupil::Folds;
+use crate::adversary::blocks::Folds;
 use crate::score::truth::meets;
 use crate::trace::disjoint;
 use crate::units::Span;
@@ -63,7 +63,7 @@ impl Borders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adversary::pupil::Blocks;
+    use crate::adversary::blocks::Blocks;
     use crate::units::Timestamp;
 
     fn at(minutes: i64) -> Timestamp {
