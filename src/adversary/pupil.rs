@@ -45,7 +45,7 @@ pub enum Choice {
 /// From which belief on a chain claims at the least and at the most. Its beliefs are chances in the proportion of the wire: who
 /// is likelier idle is not claimed, however well that went on a few days held back, and what is likely enough is claimed, though
 /// the likes of it may not have been among them.
-const CHAIN_CLAIMS_FROM: (f64, f64) = (0.5, 0.9);
+const CHAIN_CLAIMS_FROM: (f64, f64) = (0.5, 0.7);
 
 /// How a pupil learns.
 #[derive(Clone, Debug, PartialEq)]
