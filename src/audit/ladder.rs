@@ -5,9 +5,10 @@
 //! of all where it claims nothing. Those that learned are asked directly. Only the first trials are listened to: a few wires of
 //! many periods tell as much as fifty.
 
+use super::course::Course;
 use super::ground::Ground;
 use super::marks::{class_among, Marks};
-use super::school::{Course, School, Teaching};
+use super::school::{School, Teaching};
 use super::streams::stream;
 use crate::adversary::features::{self, Question};
 use crate::adversary::hours;

@@ -5,6 +5,7 @@
 //! Kept are the counts of each trial, not what was seen in it.
 
 mod borders;
+mod course;
 mod ground;
 mod ladder;
 mod marks;

@@ -10,35 +10,25 @@
 //! hand teaches nobody: who was taught on that defense answers for it.
 
 use super::borders::Borders;
+use super::course::{Course, Lesson};
 use super::ground::Ground;
 use super::marks::{kinds, Marks};
 use super::streams::stream;
 use crate::adversary::blocks::{Blocks, Folds};
-use crate::adversary::features::{Question, NAMES};
-use crate::adversary::identity::{self, Identity};
-use crate::adversary::pupil::{Model, Part, Pupil, Series, Way};
-use crate::adversary::taught::Taught;
-use crate::adversary::together;
-use crate::adversary::wire::Wire;
+use crate::adversary::features::NAMES;
+use crate::adversary::identity;
+use crate::adversary::pupil::Model;
 use crate::adversary::{PupilRow, Schooling};
-use crate::learning::examples::{Examples, LearnError};
-use crate::learning::factorial::series;
-use crate::learning::neighbours::{bound, Bound};
-use crate::learning::sample::Sample;
+use crate::learning::examples::Examples;
 use crate::score::truth::Truth;
 use crate::threat::{Defense, ShapedTrace};
 use crate::trace::Trace;
-use crate::units::{Span, Timestamp};
+use crate::units::Span;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Folds of a capture: each is answered by who learned from the others.
 const FOLDS: u32 = 4;
-/// Rows of each class that one part is taught on at most.
-const EACH: usize = 2_000;
-/// Rows in their own proportion, for what the nearest neighbour tells.
-const NATURAL: usize = 2_000;
 /// What all lessons together last at least, as far as so many wires do.
 const LESSONS_LAST: Duration = Duration::from_secs(4 * 86_400);
 /// Activities that all lessons together hold at least, as far as so many wires do.
@@ -98,25 +88,6 @@ pub fn lessons_of(trace: &Trace) -> u32 {
     (longer.max(more).ceil() as u32).clamp(1, LESSONS_AT_MOST)
 }
 
-/// Where an adversary stands that was taught.
-pub struct Course {
-    /// Who.
-    pub row: &'static PupilRow,
-    /// Untaught.
-    pub pupil: Arc<dyn Pupil>,
-    /// Taught, where there was something to learn.
-    pub taught: Option<Taught>,
-    /// The models, by fold.
-    pub models: Vec<Model>,
-    /// Why there is nothing, or less than there might be, in words.
-    pub says: Option<String>,
-    /// Of which devices nothing was learned before, in words.
-    pub strangers: Option<String>,
-    samples: BTreeMap<u32, Sample>,
-    /// Whole wires, of who looks at them.
-    wires: Vec<series::Lesson>,
-}
-
 /// What was taught for one defense.
 pub struct School {
     /// By pupil, in their order.
@@ -127,19 +98,6 @@ pub struct School {
     pub kinds: Vec<String>,
     /// Where the wire that is asked about was learned from too: how far from a border between folds lessons keep.
     pub same_wire: Option<Duration>,
-}
-
-/// What is shown to pupils: a wire, and what was true on it.
-struct Lesson<'a> {
-    wire: &'a Wire<'a>,
-    trace: &'a Trace,
-    truth: &'a Truth,
-    /// By which coins it was drawn.
-    number: u32,
-    /// The group of its first block.
-    first: u32,
-    /// What is left out.
-    borders: &'a Borders,
 }
 
 impl School {
@@ -159,16 +117,7 @@ impl School {
     /// All pupils, untaught; `own` where who is asked about a block learns from the others.
     fn enrolled(ground: &Ground, teaching: &Teaching, own: bool) -> Self {
         let blocks = Blocks::of(ground.trace.window);
-        let course = |row: &'static PupilRow| Course {
-            row,
-            pupil: (row.make)(&teaching.schooling),
-            taught: None,
-            models: Vec::new(),
-            says: None,
-            strangers: None,
-            samples: BTreeMap::new(),
-            wires: Vec::new(),
-        };
+        let course = |row: &'static PupilRow| Course::new(row, &teaching.schooling);
         Self {
             courses: teaching.pupils.iter().map(|&row| course(row)).collect(),
             folds: Folds {
@@ -326,29 +275,8 @@ impl School {
     /// Shows one lesson to all.
     fn look_at(&mut self, ground: &Ground, seed: u64, name: &str, lesson: &Lesson) {
         let marks = Marks::new(lesson.trace, lesson.truth, &self.kinds);
-        let blocks = Blocks::of(lesson.trace.window);
         for course in &mut self.courses {
-            if let Some(series) = course.pupil.series(lesson.wire) {
-                course.wires.push(heard(&series, lesson, &blocks, &marks));
-            }
-            let mut draws = stream(seed, &[name, course.row.name, "rows"], lesson.number);
-            let tells_kinds = course.pupil.tells_kinds();
-            let samples = &mut course.samples;
-            course
-                .pupil
-                .look(lesson.wire, &ground.knowledge, &mut |question, row| {
-                    if lesson.borders.near(question.span) {
-                        return;
-                    }
-                    let class = match tells_kinds {
-                        true => marks.class(question),
-                        false => marks.genuine(question).into(),
-                    };
-                    let group = lesson.first.saturating_add(blocks.at(question.span.start));
-                    let sample = samples.entry(question.part);
-                    let sample = sample.or_insert_with(|| Sample::new(EACH, NATURAL));
-                    sample.pass(row, class, group, &mut draws);
-                });
+            course.look_at(ground, seed, name, lesson, &marks);
         }
     }
 
@@ -372,7 +300,7 @@ impl School {
         models
     }
 
-    /// What [`Taught`] answers with, of models that were learned otherwise: of labels dealt anew, of fewer examples. By fold;
+    /// What who was taught would answer with, of models that were learned otherwise: of labels dealt anew, of fewer examples. By fold;
     /// none where there is nothing to learn.
     pub fn otherwise(
         &self,
@@ -393,30 +321,6 @@ impl School {
     }
 }
 
-/// A whole wire, and which devices were in use when.
-fn heard(series: &Series, lesson: &Lesson, blocks: &Blocks, marks: &Marks) -> series::Lesson {
-    let mut heard = series::Lesson::default();
-    for step in &series.steps {
-        let span = series.span(step);
-        if lesson.borders.near(span) {
-            continue;
-        }
-        let group = |at: Timestamp| lesson.first.saturating_add(blocks.at(at));
-        heard.push(*step, group(span.start));
-        for (device, part) in (0..lesson.trace.devices.len()).zip(0u32..) {
-            let question = Question {
-                span,
-                device: Some(device),
-                part,
-            };
-            if marks.genuine(&question) {
-                heard.mark(step.index, part);
-            }
-        }
-    }
-    heard
-}
-
 /// The name of the defense whose models answer for one of which only a wire is known: the one of that name, or, where the file
 /// knows but one, that.
 pub fn answering<'m>(models: &'m Models, name: &'m str) -> Option<&'m str> {
@@ -425,133 +329,6 @@ pub fn answering<'m>(models: &'m Models, name: &'m str) -> Option<&'m str> {
         (true, ..) => Some(name),
         (false, Some(only), None) => Some(only),
         _ => None,
-    }
-}
-
-impl Course {
-    /// A model that knows what its classes are called, where it tells them apart, and whose parts it has, where they are of
-    /// devices.
-    fn with_names(&self, mut model: Model, kinds: &[String], devices: &[Identity]) -> Model {
-        if self.pupil.tells_kinds() {
-            model.kinds = kinds.to_vec();
-        }
-        if self.pupil.devices_from().is_some() {
-            model.devices = devices.to_vec();
-        }
-        model
-    }
-
-    /// Is taught by those models, or says why it is not.
-    fn graduate(&mut self, ground: &Ground, folds: &Folds, models: Result<Vec<Model>, String>) {
-        match models {
-            Ok(models) => {
-                self.taught = Some(Taught::new(
-                    Arc::clone(&self.pupil),
-                    Arc::clone(&ground.knowledge),
-                    folds.clone(),
-                    models.clone(),
-                ));
-                self.models = models;
-            }
-            Err(why) => self.says = Some(why),
-        }
-    }
-
-    /// Learns each part of what is left of the wanted groups by `change`; parts of which there is too little are left out.
-    fn learn(
-        &self,
-        seed: u64,
-        names: &[&str],
-        number: u32,
-        wanted: &dyn Fn(u32) -> bool,
-        change: &dyn Fn(Examples) -> Examples,
-    ) -> Result<Model, String> {
-        let way = self.pupil.way();
-        let examples = |sample: &Sample| change(sample.balanced().of_groups(wanted));
-        let chance = |part: &str| stream(seed, &[names, &[part]].concat(), number);
-        let (model, why) = match way {
-            Way::Together(growth, choice) => {
-                let samples = self.samples.iter();
-                let examples = samples.map(|(part, sample)| (*part, examples(sample)));
-                let lessons = together::Lessons {
-                    examples: &examples.collect(),
-                    wires: &self.wires,
-                    wanted,
-                };
-                together::teach(&lessons, (growth, choice), &chance)
-            }
-            way => {
-                let (mut model, mut why) = (Model::default(), None);
-                for (part, sample) in &self.samples {
-                    match Part::learn(&way, &examples(sample), &mut chance(&part.to_string())) {
-                        Ok(learned) => {
-                            model.parts.insert(*part, learned);
-                        }
-                        Err(error) => {
-                            why.get_or_insert(error);
-                        }
-                    }
-                }
-                (model, why)
-            }
-        };
-        match (model.parts.is_empty(), why) {
-            (false, _) => Ok(model),
-            (true, Some(why)) => Err(why.to_string()),
-            (true, None) => Err(LearnError::Few {
-                genuine: 0,
-                other: 0,
-            }
-            .to_string()),
-        }
-    }
-
-    /// Takes what was learned before, of these devices.
-    fn remember(
-        &mut self,
-        defense: &str,
-        known: Option<&BTreeMap<String, Model>>,
-        devices: &[Identity],
-    ) -> Result<Vec<Model>, String> {
-        let name = self.row.name;
-        let model = known.and_then(|known| known.get(name)).ok_or_else(|| {
-            format!(
-                "the loaded models know nothing of {name} against {defense}: save them from a run with both"
-            )
-        })?;
-        let (model, unknown) = model.at_home(self.pupil.devices_from(), devices);
-        if model.parts.is_empty() {
-            return Err(format!(
-                "the loaded models know of {name} against {defense} none of the devices here: {}",
-                unknown.join(", ")
-            ));
-        }
-        self.strangers = (!unknown.is_empty()).then(|| {
-            format!(
-                "{defense}: the loaded models know nothing of {}, of which {name} claims nothing",
-                unknown.join(", ")
-            )
-        });
-        Ok(vec![model])
-    }
-
-    /// How many examples there are, of both classes, and what the nearest neighbour tells; of a single part alone.
-    pub fn bound(&self) -> Option<Bound> {
-        let (1, Some(sample)) = (self.samples.len(), self.samples.values().next()) else {
-            return None;
-        };
-        match self.pupil.way() {
-            Way::Pairs => None,
-            _ => bound(&sample.natural()).ok().flatten(),
-        }
-    }
-
-    /// Examples of the only part.
-    pub fn examples(&self) -> Option<Examples> {
-        match self.samples.len() {
-            1 => self.samples.values().next().map(Sample::balanced),
-            _ => None,
-        }
     }
 }
 
