@@ -226,6 +226,36 @@ fn who_begins_on_the_second_is_known_by_it_and_nobody_else() {
 }
 
 #[test]
+fn people_with_habits_are_told_by_nearly_every_claim_until_their_home_is_defended() {
+    // Ten days; among thousands of heartbeats one burst in two hundred is a use.
+    let lived = |seed| {
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        generate(&HomeModel::habits(), 10 * 86_400, &mut chance)
+            .checked()
+            .unwrap()
+    };
+    let (trace, others) = (lived(1), [lived(2)]);
+    let asked = Asked {
+        pupils: &["learned", "packet-pairs"],
+        ladder: false,
+        others: &others,
+        jobs: 2,
+    };
+    let found = audited(&trace, &["none"], &asked, &Teaching::none());
+    let of = |name: &str| {
+        let mut rows = found.results.iter();
+        let row = rows.find(|row| row.adversary == name && row.device == "all");
+        let row = row.unwrap();
+        (row.confidence.unwrap().value, row.recall.unwrap())
+    };
+    let all = ["learned", "packet-pairs"].map(|name| (name, of(name)));
+    println!("{all:?}");
+    for (name, (confidence, recall)) in all {
+        assert!(confidence > 0.95 && recall > 0.4, "{name}: {all:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_numbers_for_any_number_of_threads_and_from_a_file() {
     let (trace, others) = (home(1, 10_800), [home(2, 21_600)]);
     let asked = |jobs| Asked {

@@ -300,8 +300,8 @@ impl School {
         models
     }
 
-    /// What who was taught would answer with, of models that were learned otherwise: of labels dealt anew, of fewer examples. By fold;
-    /// none where there is nothing to learn.
+    /// What who was taught would answer with, of models that were learned otherwise: of labels dealt anew, of fewer examples. By
+    /// fold; none where there is nothing to learn.
     pub fn otherwise(
         &self,
         course: &Course,
