@@ -20,9 +20,9 @@
 //! later periods are genuine far more often than those of first ones, and the lift of who bets on runs is above 1 (the leak).
 //! Dealing whole blocks of marks to places as long would hide just that: such places are there only because activities made
 //! them. An activity that outlasts T begins several periods and is dealt as so many causes; where T is that short, a rule that
-//! goes by run lengths may come out below 1. So it may where T is hardly longer than a use: uses of one device do not overlap, so
-//! that the period after a genuine one is genuine less often than dealt (two weeks of the built-in home at q = .001: .89 to .96,
-//! and .99 to 1.06 at a T of two minutes).
+//! goes by run lengths may come out below 1. So it may where T is hardly longer than a use, as far as was seen because uses
+//! of one device do not overlap: the period after a genuine one is genuine less often than dealt (two weeks of the built-in
+//! home at q = .001: .89 to .96, and .99 to 1.06 at a T of two minutes).
 //!
 //! # Whether the control itself holds
 //! A fifth of the deals are single marks, each period as likely. Then it can be worked out how often a claim is right that
