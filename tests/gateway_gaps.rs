@@ -12,9 +12,9 @@
 //! [`SEEN`], must be told apart. On a machine whose threads may go first it sees a microsecond. On one that is so busy that not
 //! even those can be told apart, or that loses datagrams, nothing can be said either way, and the test says that it was skipped.
 //!
-//! Both ends and the relay share a machine here, which a home and its cloud do not: what one thread does in a core's caches is
-//! felt by the next, a microsecond or three either way. Of the first two tunnels nothing at all is allowed for that; of
-//! the other two [`TOLERANCE`].
+//! Both ends and the relay share a machine here, which a home and its cloud do not: while the other end sees to a handshake
+//! there is a core less. Of the tunnel that renews its keys, and of no other, [`TOLERANCE`] is allowed for that: as far each
+//! datagram may have been moved before it counts.
 
 mod tunnel;
 
@@ -42,11 +42,9 @@ const MOVES: usize = 499;
 const RUNS: u64 = 3;
 /// The delay, in nanoseconds, that must be seen if it is there.
 const SEEN: i64 = 50_000;
-/// Nanoseconds that datagrams of the third and fourth tunnel may differ by, all of them: less than half of what a frame of 1500
-/// bytes takes on an Ethernet of a gigabit, for which any datagram has to wait that is behind one.
+/// Nanoseconds that each datagram of the third tunnel may be moved by: less than half of what a frame of 1500 bytes takes on an
+/// Ethernet of a gigabit, for which any datagram has to wait that is behind one.
 const TOLERANCE: i64 = 5_000;
-/// Nanoseconds between differences that are tried, up to the tolerance.
-const STEP: usize = 1_000;
 /// Cells from a handshake on that are compared with all others: it is answered, and confirmed.
 const AFTER: usize = 4;
 
@@ -160,8 +158,8 @@ fn wire(name: &str, outcome: &Outcome, direction: Direction, rekeys: bool) -> Op
     let mut wire = Wire {
         name: format!("{name}, {direction:?}, {what}"),
         tolerance: match name {
-            "as it is" | "full queue" => 0,
-            _ => TOLERANCE,
+            "new keys" => TOLERANCE,
+            _ => 0,
         },
         gaps: Vec::new(),
         late: Vec::new(),
@@ -204,6 +202,26 @@ fn distance(numbers: &[i64], order: &[usize], labels: &[bool], moved: usize) -> 
     most
 }
 
+/// The distance that is left however each number is moved by so much at most. With a tolerance of 0, that of [`distance`].
+fn distance_beyond(numbers: &[i64], labels: &[bool], tolerance: i64) -> f64 {
+    let of = |label: bool| {
+        let of = numbers.iter().zip(labels).filter(|(_, l)| **l == label);
+        let mut of: Vec<i64> = of.map(|(number, _)| *number).collect();
+        of.sort_unstable();
+        of
+    };
+    // So many more of the ones are at most `number` than of the others `number` and the tolerance.
+    let more = |ones: &[i64], others: &[i64]| {
+        let share = |of: &[i64], most| of.partition_point(|n| *n <= most) as f64 / of.len() as f64;
+        let gaps = ones
+            .iter()
+            .map(|n| share(ones, *n) - share(others, n + tolerance));
+        gaps.fold(0.0, f64::max)
+    };
+    let (busy, idle) = (of(true), of(false));
+    more(&busy, &idle).max(more(&idle, &busy))
+}
+
 /// The median of numbers with that label.
 fn median(numbers: &[i64], labels: &[bool], label: bool) -> i64 {
     let of = numbers.iter().zip(labels);
@@ -212,11 +230,11 @@ fn median(numbers: &[i64], labels: &[bool], label: bool) -> i64 {
     of[of.len() / 2]
 }
 
-/// The distance, and the share of moves that come out as far apart or farther.
-fn p(numbers: &[i64], labels: &[bool], seed: u64) -> (f64, f64) {
+/// The distance beyond a tolerance, and the share of moves that come out as far apart or farther.
+fn p(numbers: &[i64], labels: &[bool], tolerance: i64, seed: u64) -> (f64, f64) {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by_key(|&place| numbers[place]);
-    let observed = distance(numbers, &order, labels, 0);
+    let observed = distance_beyond(numbers, labels, tolerance);
     let mut chance = seeded(seed);
     let farther = (0..MOVES)
         .filter(|_| {
@@ -263,20 +281,13 @@ fn run(seed: u64) -> Option<(BTreeSet<String>, usize)> {
         let idle = one.busy.len() - busy;
         assert!(busy > 200 && idle > 2_000, "{}: {busy} {idle}", one.name);
         for (what, numbers) in [("gaps", &one.gaps), ("late", &one.late)] {
-            let (far, p) = p(numbers, &one.busy, seed);
+            let (far, p) = p(numbers, &one.busy, one.tolerance, seed);
             println!(
                 "{}, {what}: {busy} against {idle}, medians {} ns apart, distance {far:.4}, p {p:.3}",
                 one.name,
                 median(numbers, &one.busy, true) - median(numbers, &one.busy, false)
             );
-            // Whether they are alike but for so many nanoseconds.
-            let near = |by: i64| {
-                let labelled = numbers.iter().zip(&one.busy);
-                let moved = labelled.map(|(ns, busy)| ns + by * i64::from(*busy));
-                self::p(&moved.collect::<Vec<_>>(), &one.busy, seed).1 > 0.01
-            };
-            let mut allowed = (-one.tolerance..=one.tolerance).step_by(STEP);
-            if p <= 0.01 && !allowed.any(near) {
+            if p <= 0.01 {
                 suspected.insert(format!("{}, {what}", one.name));
             }
         }
@@ -287,7 +298,7 @@ fn run(seed: u64) -> Option<(BTreeSet<String>, usize)> {
         let later: Vec<i64> = late
             .map(|(ns, busy)| ns + made * i64::from(*busy))
             .collect();
-        let (far, p) = p(&later, &told.busy, seed);
+        let (far, p) = p(&later, &told.busy, 0, seed);
         println!("made {made} ns late: distance {far:.4}, p {p:.3}");
         if made == SEEN && p > 0.01 {
             return None;
@@ -328,4 +339,11 @@ fn a_distance_is_that_of_kolmogorov_and_smirnov() {
     assert!((far - 1.0 / 3.0).abs() < 1e-9, "{far}");
     // Moved by three, the same the other way round.
     assert!((distance(&numbers, &order, &labels, 3) - far).abs() < 1e-9);
+    // Each may be moved by 1: then they may be the same. By less: the others may not.
+    assert!((distance_beyond(&numbers, &labels, 0) - far).abs() < 1e-9);
+    assert!(distance_beyond(&numbers, &labels, 1) < 1e-9);
+    // Spread out to either side: medians are the same, a third is more than 10 above and a third below.
+    let spread = [100, 60, 140, 100, 100, 100];
+    assert!((distance_beyond(&spread, &labels, 10) - 1.0 / 3.0).abs() < 1e-9);
+    assert!(distance_beyond(&spread, &labels, 40) < 1e-9);
 }

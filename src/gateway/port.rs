@@ -153,6 +153,7 @@ pub(super) struct Port<'a> {
     socket: UdpSocket,
     /// Of both directions; those of its own are offered here.
     pub(super) arrivals: &'a [Arrival],
+    /// The next of its own: what comes to the other end moves nothing at this one, it does not even wake it.
     place: usize,
     own: Direction,
     /// The latest instant it was asked for cells of: its time never goes back.
@@ -167,7 +168,7 @@ impl<'a> Port<'a> {
         arrivals: &'a [Arrival],
         own: Direction,
     ) -> Self {
-        Self {
+        let mut port = Self {
             endpoint,
             socket,
             arrivals,
@@ -175,7 +176,16 @@ impl<'a> Port<'a> {
             own,
             asked: Timestamp(i64::MIN),
             ledger: Ledger::default(),
-        }
+        };
+        port.skip();
+        port
+    }
+
+    /// Goes on to the next arrival of its own, from where it is.
+    fn skip(&mut self) {
+        let left = self.arrivals.get(self.place..).unwrap_or_default();
+        let others = left.iter().take_while(|a| a.direction != self.own).count();
+        self.place += others;
     }
 
     /// Hears what has come, as long as there is time.
@@ -209,9 +219,7 @@ impl<'a> Port<'a> {
         while let Some(arrival) = self.arrivals.get(self.place).filter(|a| a.at <= upto) {
             let number = u32::try_from(self.place).unwrap_or(u32::MAX);
             self.place += 1;
-            if arrival.direction != self.own {
-                continue;
-            }
+            self.skip();
             let packet = packet(number, arrival.flow, arrival.bytes);
             let taken = packet.map(|packet| self.endpoint.offer(now, packet, arrival.activity));
             if taken != Some(Offered::Taken) {
@@ -360,7 +368,70 @@ pub(super) fn side<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::endpoint::Identity;
+    use super::super::keys::Pair;
+    use super::super::session::Limits;
     use super::*;
+    use crate::stp::cadence::Cadence;
+    use crate::stp::follower::Follows;
+    use crate::stp::lane::{Bounds, Quiet};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use std::time::Duration;
+
+    /// The cloud's end of a tunnel, with no padding yet.
+    fn follower() -> Endpoint {
+        let pair = |seed| Pair::generate(&mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
+        let identity = Identity {
+            own: pair(1),
+            peer: pair(2).public,
+            tunnel: 0,
+            limits: Limits::default(),
+            secrets: ChaCha8Rng::seed_from_u64(3),
+        };
+        let follows = Follows {
+            period: Duration::from_secs(10),
+            cell_bytes: 300,
+            cadence: Cadence::Constant { every: 15_000_000 },
+            waiting_at_most: Bounds::NONE,
+            quiet: Quiet::Pass,
+            origin: Timestamp(0),
+        };
+        Endpoint::follower(follows, identity).unwrap()
+    }
+
+    /// After .3 s something comes to the near end, after .5 s to the far one. A far end that wakes after .3 s is felt by all
+    /// tunnels on its machine: whoever timed them saw that a near end, whose far end could not be reached, was busy.
+    #[test]
+    fn an_end_sleeps_through_what_comes_to_the_other() {
+        let tenth = |n: i64| Timestamp(n * 100_000_000);
+        let arrival = |n, direction| Arrival {
+            at: tenth(n),
+            direction,
+            flow: 0,
+            bytes: 100,
+            activity: None,
+        };
+        let arrivals = [arrival(3, Direction::Up), arrival(5, Direction::Down)];
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut far = Port::new(follower(), socket, &arrivals, Direction::Down);
+        let end = tenth(60);
+        assert_eq!(far.wake(end), Some(tenth(5)));
+        assert!(!far.is_done(end));
+        far.offer(tenth(5), end);
+        assert_eq!(far.endpoint.tally().offered, 1);
+        // Next it begins a handshake by itself, as if nothing had come.
+        assert_eq!(
+            (far.wake(end), far.wake(end) > Some(tenth(5))),
+            (follower().wake(), true)
+        );
+
+        let only = &arrivals[..1];
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let far = Port::new(follower(), socket, only, Direction::Down);
+        assert_eq!(far.wake(end), follower().wake());
+        assert!(far.is_done(end));
+    }
 
     #[test]
     fn a_packet_is_told_by_its_number_and_is_the_same_whenever_it_is_made() {
