@@ -25,6 +25,12 @@ struct Saved {
     models: Models,
 }
 
+/// The version alone, of a file that may hold anything else.
+#[derive(Deserialize)]
+struct Version {
+    format: String,
+}
+
 /// Why a file cannot be written, or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
@@ -107,17 +113,17 @@ pub fn read(path: &Path) -> Result<Models, ModelsError> {
         .take(UNPACKED_AT_MOST)
         .read_to_end(&mut text)
         .map_err(|e| unreadable(&e))?;
-    let saved: Saved = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
     let unsound = |why: String| ModelsError::Unsound {
         path: shown.clone(),
         why,
     };
-    if saved.format != FORMAT {
+    let Version { format } = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
+    if format != FORMAT {
         return Err(unsound(format!(
-            "{:?} is not {FORMAT}, which this version reads",
-            saved.format
+            "{format:?} is not {FORMAT}, which this version reads"
         )));
     }
+    let saved: Saved = serde_json::from_slice(&text).map_err(|e| unreadable(&e))?;
     if saved.features != NAMES {
         return Err(unsound(
             "it looks at other features than this version".into(),
@@ -125,4 +131,28 @@ pub fn read(path: &Path) -> Result<Models, ModelsError> {
     }
     check(&saved.models).map_err(unsound)?;
     Ok(saved.models)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_called_so_whatever_else_it_holds() {
+        // Of a version to come: no models as we know them, and what we do not know.
+        let text = br#"{"format": "stp-audit/models/99", "forest": [1, 2, 3]}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models");
+        std::fs::write(&path, zstd::encode_all(&text[..], 1).unwrap()).unwrap();
+        let says = read(&path).unwrap_err().to_string();
+        assert!(says.contains("\"stp-audit/models/99\" is not"), "{says}");
+        assert!(says.ends_with("train anew with --save-model"), "{says}");
+        // And what never was one is no other version.
+        std::fs::write(&path, zstd::encode_all(&b"{}"[..], 1).unwrap()).unwrap();
+        let says = read(&path).unwrap_err().to_string();
+        assert!(
+            says.ends_with("--load-model takes a file that --save-model wrote"),
+            "{says}"
+        );
+    }
 }
