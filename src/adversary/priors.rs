@@ -11,6 +11,7 @@ use super::features::{self, Question};
 use super::pupil::{Pupil, Way};
 use super::wire::Wire;
 use crate::threat::Knowledge;
+use std::io::Read;
 use std::path::Path;
 
 /// See the [module](self).
@@ -29,6 +30,11 @@ impl Pupil for ByPriors {
         Way::Priors { table: self.table }
     }
 }
+
+/// Bytes of a file at most: 24 lines, and what somebody wrote beside them.
+const BYTES_AT_MOST: u64 = 65_536;
+/// Characters that are shown of what is no number.
+const SHOWN: usize = 40;
 
 /// Why a table is none.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +77,19 @@ pub fn read(path: &Path) -> Result<[f64; 24], PriorsError> {
         path: shown.clone(),
         error: error.to_string(),
     };
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(BYTES_AT_MOST + 1).read_to_end(&mut text))
+        .map_err(|error| unreadable(&error))?;
+    if text.len() as u64 > BYTES_AT_MOST {
+        return Err(unreadable(&format!("larger than {BYTES_AT_MOST} bytes")));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .flexible(true)
-        .from_path(path)
-        .map_err(|error| unreadable(&error))?;
+        .from_reader(&text[..]);
     let mut table: [Option<f64>; 24] = [None; 24];
     for record in reader.records() {
         let record = record.map_err(|error| unreadable(&error))?;
@@ -88,20 +100,21 @@ pub fn read(path: &Path) -> Result<[f64; 24], PriorsError> {
             what,
         };
         let (hour, chance) = (record.get(0).unwrap_or(""), record.get(1).unwrap_or(""));
+        let short = |text: &str| text.chars().take(SHOWN).collect::<String>();
         if line == 1 && hour.eq_ignore_ascii_case("hour") {
             continue;
         }
         let place: usize = hour
             .parse()
-            .map_err(|_| wrong(format!("{hour:?} is no hour")))?;
+            .map_err(|_| wrong(format!("{:?} is no hour", short(hour))))?;
         let chance: f64 = chance
             .parse()
             .ok()
             .filter(|chance| (0.0..=1.0).contains(chance))
-            .ok_or_else(|| wrong(format!("{chance:?} is no probability from 0 to 1")))?;
+            .ok_or_else(|| wrong(format!("{:?} is no probability from 0 to 1", short(chance))))?;
         let known = table
             .get_mut(place)
-            .ok_or_else(|| wrong(format!("{hour} is no hour")))?;
+            .ok_or_else(|| wrong(format!("{} is no hour", short(hour))))?;
         if known.replace(chance).is_some() {
             return Err(wrong(format!("hour {place} for the second time")));
         }
@@ -137,5 +150,13 @@ mod tests {
         assert!(refused("0,1.1\n").contains("\"1.1\" is no probability"));
         assert!(refused("0,0.1\n0,0.1\n").contains("for the second time"));
         assert!(refused("0,NaN\n").contains("no probability"));
+        // A file of another kind is refused before it is read whole, and not shown whole.
+        let long = refused(&"0".repeat(70_000));
+        assert!(
+            long.contains("larger than 65536 bytes") && long.len() < 300,
+            "{long}"
+        );
+        let odd = refused(&"x".repeat(60_000));
+        assert!(odd.contains("is no hour") && odd.len() < 300, "{odd}");
     }
 }
