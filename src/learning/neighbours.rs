@@ -18,7 +18,7 @@ pub struct Bound {
     pub rows: usize,
     /// How often the nearest neighbour of another group is of another class: R_NN.
     pub neighbour: f64,
-    /// The least error of any classifier, by that.
+    /// The least error of any classifier, by that; never more than `always`, which is a classifier too.
     pub least: f64,
     /// The error of who always says the commoner class.
     pub always: f64,
@@ -52,11 +52,13 @@ pub fn bound(examples: &Examples) -> Result<Option<Bound>, LearnError> {
     }
     let share = |count: u32| f64::from(count) / f64::from(asked);
     let neighbour = share(wrong);
+    let always = share(genuine).min(1.0 - share(genuine));
+    let least = (1.0 - (1.0 - 2.0 * neighbour.min(0.5)).sqrt()) / 2.0;
     Ok(Some(Bound {
         rows: asked as usize,
         neighbour,
-        least: (1.0 - (1.0 - 2.0 * neighbour.min(0.5)).sqrt()) / 2.0,
-        always: share(genuine).min(1.0 - share(genuine)),
+        least: least.min(always),
+        always,
     }))
 }
 
@@ -101,6 +103,22 @@ mod tests {
         assert_eq!(blurred.neighbour, 5.0 / 20.0);
         let least = (1.0 - 0.5f64.sqrt()) / 2.0;
         assert!((blurred.least - least).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nobody_errs_more_than_the_commoner_class() {
+        // A hundred pairs of neighbours; of the first eight one each is genuine, and both err. That is 16 of 200, by which the
+        // best would err in (1 - sqrt(.84)) / 2, 4.2 %: but to say "not genuine" errs in 8 of 200.
+        let pair = |n: u16| {
+            [
+                (f64::from(n) * 100.0, 0),
+                (f64::from(n) * 100.0 + 1.0, u16::from(n < 8)),
+            ]
+        };
+        let pairs: Vec<(f64, u16)> = (0..100).flat_map(pair).collect();
+        let found = bound(&rows(&pairs)).unwrap().unwrap();
+        assert_eq!((found.neighbour, found.always), (0.08, 0.04));
+        assert_eq!(found.least, 0.04);
     }
 
     #[test]
