@@ -142,6 +142,15 @@ pub enum OutputError {
         #[source]
         source: io::Error,
     },
+    /// There is a folder of that name.
+    #[error("{path}: cannot be written, as it is a folder; name a file in it")]
+    IsFolder {
+        /// The folder.
+        path: String,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// Writing failed on the way; the file is as it was before, or absent as before.
     #[error("{path}: could not be written whole and is left as it was; is the disk full?")]
     File {
@@ -190,7 +199,11 @@ impl Place {
         };
         let old = fs::metadata(path).ok();
         let name = match &old {
-            Some(old) if old.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
+            Some(old) if old.is_dir() => {
+                let path = path.display().to_string();
+                let source = io::ErrorKind::IsADirectory.into();
+                return Err(OutputError::IsFolder { path, source });
+            }
             Some(old) if !old.is_file() => return Ok(Self::Stream(path.to_owned())),
             // Only what exists can be a link to something else.
             Some(_) => fs::canonicalize(path).map_err(failed)?,
@@ -419,6 +432,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_whole(folder.path(), |_| Ok(())).unwrap_err();
         assert_eq!(error.source().unwrap().to_string(), "is a directory");
+        assert!(error
+            .to_string()
+            .ends_with("as it is a folder; name a file in it"));
     }
 
     #[cfg(unix)]
