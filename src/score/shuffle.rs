@@ -63,7 +63,8 @@ pub struct Lift {
     pub lift: f64,
     /// The true share over that of the luckiest deal but 2.5 %.
     pub low: f64,
-    /// The true share over that of the unluckiest deal but 2.5 %; where that has none right, over half a claim.
+    /// The true share over that of the unluckiest deal but 2.5 %; where that has none right, over half a claim. Never less than
+    /// the lift itself, as where most deals have none right.
     pub high: f64,
     /// The share of claims that single marks make right by chance.
     pub chance: f64,
@@ -97,11 +98,12 @@ impl Shuffles {
         }
         let over = |count: f64| self.correct as f64 / count.max(0.5);
         let marks = Deals::of(&self.singly);
+        let lift = self.correct as f64 / causes.mean;
         Some(Lift {
             confidence: causes.mean / self.claims as f64,
-            lift: self.correct as f64 / causes.mean,
-            low: over(causes.high),
-            high: over(causes.low),
+            lift,
+            low: over(causes.high).min(lift),
+            high: over(causes.low).max(lift),
             chance: self.expected / self.claims as f64,
             dealt: [marks.mean, marks.low, marks.high].map(|count| count / self.expected),
         })
@@ -123,10 +125,12 @@ impl Deals {
             let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
             sorted.get(place).copied().unwrap_or(0) as f64
         };
+        let mean = sorted.iter().sum::<u64>() as f64 / sorted.len().max(1) as f64;
         Self {
-            mean: sorted.iter().sum::<u64>() as f64 / sorted.len().max(1) as f64,
-            low: at(0.025),
-            high: at(0.975),
+            mean,
+            low: at(0.025).min(mean),
+            // Of rare hits the mean may lie above all but the luckiest deals.
+            high: at(0.975).max(mean),
         }
     }
 }

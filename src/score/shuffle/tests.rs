@@ -57,6 +57,19 @@ fn who_knows_is_seen() {
     assert!((of.lift - 10.0).abs() < 1.0 && of.low > 2.0, "{of:?}");
 }
 
+#[test]
+fn a_lift_lies_within_its_interval_however_few_are_the_claims() {
+    // Two claims, one of them right. Dealt anew one in ten is genuine: most deals have neither right, a fifth one, few both.
+    let of = lift(&claims(|period| {
+        [100, 110].contains(&(period.span.start.0 / 10))
+    }));
+    assert!(of.low <= of.lift && of.lift <= of.high, "{of:?}");
+    // 1 right over the mean of a fifth; of the unluckiest deals over half a claim that would be 2, less than the lift.
+    assert!((of.lift - 5.0).abs() < 1.5 && of.high >= of.lift, "{of:?}");
+    let [mean, low, high] = of.dealt;
+    assert!(low <= mean && mean <= high, "{of:?}");
+}
+
 /// 5,000 runs, every fifth of two periods. One in ten first periods was begun by an activity, and so many of the second ones.
 fn runs(gone_on: f64) -> Vec<Marked> {
     let mut chance = ChaCha8Rng::seed_from_u64(7);
