@@ -152,7 +152,12 @@ pub fn remarks(verdict: &Verdict) -> Vec<String> {
                 percent(bound.of_the_commoner_class)
             ));
         }
-        if let Some(kinds) = &rung.kinds {
+        if let Some(kinds) = rung.kinds.as_ref().filter(|kinds| kinds.chance >= 1.0) {
+            lines.push(format!(
+                "{who}: {} of activities, and each flow tells its device, which has but one: there are no kinds to tell apart.",
+                counted(kinds.kinds, "kind")
+            ));
+        } else if let Some(kinds) = &rung.kinds {
             lines.push(format!(
                 "{who}: {} of activities told apart: right about {} [{}, {}], chance {}.",
                 counted(kinds.kinds, "kind"),
