@@ -69,7 +69,7 @@ pub fn write(page: &Page<'_>, out: &mut dyn Write) -> io::Result<()> {
         baseline => summary::baseline(verdict),
         headings => HEADINGS.to_vec(),
         rows => rows.collect::<Vec<Value>>(),
-        marked => summary::MARKED,
+        marked => summary::marked(verdict),
         controls => summary::controls(verdict),
         doubts,
         curve,

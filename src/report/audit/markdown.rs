@@ -63,7 +63,7 @@ pub fn write(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     table(out, &headings, &rows)?;
     if verdict.results.iter().any(|row| row.headline) {
-        writeln!(out, "{}\n", summary::MARKED)?;
+        writeln!(out, "{}\n", summary::marked(verdict))?;
     }
     list(&summary::controls(verdict), "Controls", out)?;
     list(&summary::loopback(verdict), "Loopback", out)?;

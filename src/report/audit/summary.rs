@@ -347,8 +347,23 @@ pub fn closing(verdict: &Verdict) -> String {
 }
 
 /// What the marked rows are.
-pub const MARKED: &str =
+const MARKED: &str =
     "Marked: the adversary who is right most often about a defense. Limits are held against all of them.";
+
+/// What the marked rows are, and why one that is not marked may show a higher confidence.
+pub fn marked(verdict: &Verdict) -> String {
+    let rows = || rows::together(verdict);
+    let value = |row: &Outcome| row.confidence.map(|confidence| confidence.value);
+    let higher = rows().filter(|row| row.headline).any(|worst| {
+        let same =
+            rows().filter(|row| (&row.defense, &row.vantage) == (&worst.defense, &worst.vantage));
+        same.filter_map(value).any(|of| Some(of) > value(worst))
+    });
+    match higher {
+        true => format!("{MARKED} Who made fewer than ten claims may have been lucky, and stands behind who made more."),
+        false => MARKED.to_owned(),
+    }
+}
 
 fn who(row: &Outcome) -> String {
     format!("{} against {}", line(&row.adversary), rows::place(row))

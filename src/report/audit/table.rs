@@ -23,7 +23,7 @@ pub fn write(verdict: &Verdict, style: Style, out: &mut dyn Write) -> io::Result
     results(verdict, style, out)?;
     let mut tell = |paint: Paint, text: &str| writeln!(out, "{}", style.paint(paint, text));
     if verdict.results.iter().any(|row| row.headline) {
-        tell(Paint::Faint, &format!("{MARK}{}", summary::MARKED))?;
+        tell(Paint::Faint, &format!("{MARK}{}", summary::marked(verdict)))?;
     }
     if verdict.home.devices.len() > 1 {
         tell(Paint::Faint, "Each device by itself: --format csv or json.")?;
