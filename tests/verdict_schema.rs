@@ -68,6 +68,7 @@ fn verdict(correct: u64) -> Verdict {
             overhead: None,
         }),
         broken: vec!["192.0.2.7".into()],
+        silent_because: Some("too few examples".into()),
     };
     Verdict {
         schema: verdict::SCHEMA,

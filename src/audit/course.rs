@@ -7,7 +7,7 @@ use super::streams::stream;
 use crate::adversary::blocks::{Blocks, Folds};
 use crate::adversary::features::Question;
 use crate::adversary::identity::Identity;
-use crate::adversary::pupil::{Model, Part, Pupil, Series, Way};
+use crate::adversary::pupil::{Mind, Model, Part, Pupil, Series, Way};
 use crate::adversary::taught::Taught;
 use crate::adversary::together;
 use crate::adversary::wire::Wire;
@@ -26,6 +26,10 @@ use std::sync::Arc;
 const EACH: usize = 2_000;
 /// Rows in their own proportion, for what the nearest neighbour tells.
 const NATURAL: usize = 2_000;
+
+/// Why one is silent who was taught, but could not try on other days how sure to be before a claim.
+const NO_LINE: &str = "there was no day left to try on from which belief on to claim, so it claims what it holds likelier than \
+                       not, and nothing else; give three days or more, or go by the ladder";
 
 /// What is shown to pupils: a wire, and what was true on it.
 pub struct Lesson<'a> {
@@ -57,6 +61,8 @@ pub struct Course {
     pub says: Option<String>,
     /// Of which devices nothing was learned before, in words.
     pub strangers: Option<String>,
+    /// Whether lessons showed nothing to ask about, as where a firewall lets nothing out.
+    saw_nothing: bool,
     samples: BTreeMap<u32, Sample>,
     /// Whole wires, of who looks at them.
     wires: Vec<series::Lesson>,
@@ -96,6 +102,7 @@ impl Course {
             models: Vec::new(),
             says: None,
             strangers: None,
+            saw_nothing: false,
             samples: BTreeMap::new(),
             wires: Vec::new(),
         }
@@ -145,6 +152,12 @@ impl Course {
         model
     }
 
+    /// Is taught by the models that it learned, or says why it is not.
+    pub fn learned(&mut self, ground: &Ground, folds: &Folds, models: Result<Vec<Model>, String>) {
+        self.saw_nothing = self.samples.is_empty();
+        self.graduate(ground, folds, models);
+    }
+
     /// Is taught by those models, or says why it is not.
     pub fn graduate(&mut self, ground: &Ground, folds: &Folds, models: Result<Vec<Model>, String>) {
         match models {
@@ -159,6 +172,23 @@ impl Course {
             }
             Err(why) => self.says = Some(why),
         }
+    }
+
+    /// Why its silence says nothing of the defense, in words: it was not taught, or had no day to try on where to claim from.
+    pub fn silent_because(&self) -> Option<String> {
+        match &self.says {
+            // Where nothing is to be seen there is nothing to claim, whoever looks.
+            Some(_) if self.saw_nothing => None,
+            Some(why) => Some(format!("it was not taught: {why}")),
+            None => self.without_line().then(|| NO_LINE.to_owned()),
+        }
+    }
+
+    /// Whether some model learned from one day, or from too little, to be tried on days held back.
+    pub fn without_line(&self) -> bool {
+        let untried = |part: &Part| part.tried.is_empty() && part.mind != Mind::Chain;
+        let of_model = |model: &Model| model.parts.values().all(untried);
+        self.models.iter().any(of_model)
     }
 
     /// Learns each part of what is left of the wanted groups by `change`; parts of which there is too little are left out.

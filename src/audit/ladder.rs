@@ -335,6 +335,10 @@ pub fn rungs(
             ));
         }
         says.extend(course.strangers.clone());
+        if course.says.is_none() {
+            let why = course.silent_because();
+            says.extend(why.map(|why| format!("{name}: {}: {why}", course.row.name)));
+        }
     }
     let drawn_by = match school.folds.blocks.are_days() {
         true => "day",

@@ -196,8 +196,8 @@ pub fn run_taught(
             models.insert(name.clone(), school.whole(audit.seed, name));
         }
     }
-    let each = audit.defenses.iter().zip(&trials);
-    let results = each.flat_map(|((name, defense), trials)| {
+    let each = audit.defenses.iter().zip(&trials).zip(&answers);
+    let results = each.flat_map(|(((name, defense), trials), &answer)| {
         let parameters = defense.parameters().into_iter();
         let about = About {
             defense: name,
@@ -206,7 +206,9 @@ pub fn run_taught(
                 .collect(),
             foretold: defense.foretold(),
             seed: audit.seed,
-            taught: teaching.pupils.iter().map(|row| row.name).collect(),
+            taught: schools
+                .get(answer)
+                .map_or_else(Vec::new, |(school, _)| school.pupils()),
         };
         outcomes(&about, &ground, trials)
     });
@@ -340,7 +342,7 @@ pub fn score_taught(scored: Scored, settings: &Settings, teaching: &Teaching) ->
         parameters: Default::default(),
         foretold: Default::default(),
         seed,
-        taught: teaching.pupils.iter().map(|row| row.name).collect(),
+        taught: school.pupils(),
     };
     let trials = [trial];
     let known = outcomes(&about, &ground, &trials);

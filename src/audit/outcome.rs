@@ -22,8 +22,8 @@ pub struct About<'a> {
     pub parameters: BTreeMap<String, Value>,
     pub foretold: Foretold,
     pub seed: u64,
-    /// Adversaries that were taught, in their order.
-    pub taught: Vec<&'static str>,
+    /// Adversaries that were to be taught, in their order, and why one's silence would say nothing.
+    pub taught: Vec<(&'static str, Option<String>)>,
 }
 
 /// The rows of a defense: by adversary in their order, then all devices together, then each. The headline is among them.
@@ -58,11 +58,14 @@ pub fn outcomes(about: &About, ground: &Ground, trials: &[Trial]) -> Vec<Outcome
         added_latency_ms: latency(trials),
         theory: theory(about.foretold),
         broken: first.broken.clone(),
+        silent_because: None,
     };
     let mut rows = Vec::new();
-    let watchers = ground.watchers.iter().map(|(row, _)| (row.name, row.kind));
-    let taught = about.taught.iter().map(|&name| (name, Kind::Activities));
-    for (place, (adversary, kind)) in watchers.chain(taught).enumerate() {
+    let watchers = ground.watchers.iter();
+    let watchers = watchers.map(|(row, _)| (row.name, row.kind, None));
+    let taught = about.taught.iter();
+    let taught = taught.map(|(name, why)| (*name, Kind::Activities, why.as_ref()));
+    for (place, (adversary, kind, why)) in watchers.chain(taught).enumerate() {
         let judged: Vec<&Judged> = trials.iter().filter_map(|t| t.judged.get(place)).collect();
         let sums = sums(&judged);
         for row in 0..=ground.trace.devices.len() {
@@ -89,6 +92,7 @@ pub fn outcomes(about: &About, ground: &Ground, trials: &[Trial]) -> Vec<Outcome
                 precision_at: precision_at(tally),
                 c_min: min,
                 shuffled: shuffled(row, &judged),
+                silent_because: why.filter(|_| tally.claims == 0).cloned(),
                 ..common.clone()
             };
             rows.push(match kind {

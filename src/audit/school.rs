@@ -215,7 +215,7 @@ impl School {
                     Ok(course.with_names(model, &kinds, &devices))
                 })
                 .collect();
-            course.graduate(ground, &folds, models);
+            course.learned(ground, &folds, models);
         }
     }
 
@@ -278,6 +278,14 @@ impl School {
         for course in &mut self.courses {
             course.look_at(ground, seed, name, lesson, &marks);
         }
+    }
+
+    /// Who is taught here, and why the silence of who claims nothing would say nothing.
+    pub fn pupils(&self) -> Vec<(&'static str, Option<String>)> {
+        let courses = self.courses.iter();
+        courses
+            .map(|course| (course.row.name, course.silent_because()))
+            .collect()
     }
 
     /// One model of all that there is, to be saved: by pupil, those alone that learned something.

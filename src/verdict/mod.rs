@@ -147,6 +147,10 @@ pub struct Outcome {
     /// Names and addresses that devices cannot reach any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
+    /// Why there are no claims, in words, where that says nothing of the defense: the adversary was not taught, or not where to
+    /// claim from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_because: Option<String>,
 }
 
 /// Precision among the surest claims; `None` where there is no claim.

@@ -12,6 +12,8 @@ pub(super) struct Passes {
     enough: bool,
     not_run: Vec<String>,
     silent: bool,
+    unable: Vec<String>,
+    nobody: bool,
 }
 
 impl Passes {
@@ -44,6 +46,10 @@ impl Passes {
             None
         };
         let not_run = held.not_run(verdict).into_iter();
+        let unable = held.rows.iter().filter_map(|row| {
+            let why = row.silent_because.as_ref()?;
+            Some(format!("{} ({why})", row.adversary))
+        });
         Self {
             label: held.label(all),
             device: held.device.map(str::to_owned),
@@ -52,6 +58,9 @@ impl Passes {
             enough,
             not_run: not_run.map(str::to_owned).collect(),
             silent: held.rows.iter().all(|row| row.claims == 0),
+            unable: unable.collect(),
+            // Who tells days apart has an area, and claims no activity whatever it sees.
+            nobody: held.rows.iter().all(|row| row.auc.is_some()),
         }
     }
 
@@ -87,6 +96,25 @@ impl Passes {
     pub(super) fn silence(&self, gate: Gate) -> Gate {
         if !self.silent {
             let says = "claims were made, but how often they are right is no number".to_owned();
+            let status = Status::Inconclusive;
+            return Gate {
+                status,
+                says,
+                ..gate
+            };
+        }
+        let idle = match (self.nobody, self.unable.as_slice()) {
+            (true, _) => Some(
+                "no claims: none of the adversaries that were run claims activities; add one that does, as --adversary usual"
+                    .to_owned(),
+            ),
+            (false, []) => None,
+            (false, unable) => Some(format!(
+                "no claims, which says nothing of {}",
+                unable.join(", nor of ")
+            )),
+        };
+        if let Some(says) = idle {
             let status = Status::Inconclusive;
             return Gate {
                 status,

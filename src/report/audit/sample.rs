@@ -50,6 +50,7 @@ pub fn row(defense: &str, adversary: &str, claims: u64, correct: u64) -> Outcome
         },
         theory: None,
         broken: Vec::new(),
+        silent_because: None,
     }
 }
 

@@ -45,6 +45,7 @@ fn row(defense: &str, adversary: &str, confidence: Option<Interval>) -> Outcome 
         },
         theory: None,
         broken: Vec::new(),
+        silent_because: None,
     }
 }
 
@@ -614,4 +615,36 @@ fn each_device_is_held_by_itself() {
             .count(),
         1
     );
+}
+
+#[test]
+fn the_silence_of_who_could_not_speak_passes_no_gate() {
+    let limits = at_most(0.5);
+    let silent = |adversary: &str| row("stp", adversary, None);
+    let run = |rows: Vec<Outcome>| {
+        let judged = judged(rows, &limits);
+        let [gate] = judged.gates.as_slice() else {
+            panic!("{:?}", judged.gates);
+        };
+        (gate.status, gate.says.clone())
+    };
+    // Who claims nothing though it could keeps the limit.
+    assert_eq!(run(vec![silent("a"), silent("b")]).0, Status::Pass);
+    // Who only tells days apart could not.
+    let days = |adversary: &str| Outcome {
+        auc: share(0.4, 0.5, 0.6),
+        ..silent(adversary)
+    };
+    let (status, says) = run(vec![days("a"), days("b")]);
+    assert_eq!(status, Status::Inconclusive);
+    assert!(says.contains("claims activities"), "{says}");
+    assert_eq!(run(vec![silent("a"), days("b")]).0, Status::Pass);
+    // Nor could who was not taught.
+    let untaught = Outcome {
+        silent_because: Some("it was not taught: too few".into()),
+        ..silent("b")
+    };
+    let (status, says) = run(vec![silent("a"), untaught]);
+    assert_eq!(status, Status::Inconclusive);
+    assert!(says.contains("b (it was not taught: too few)"), "{says}");
 }
