@@ -240,6 +240,12 @@ impl Course {
         }
     }
 
+    /// That nothing was learned before, in words.
+    pub fn unknown(&self, defense: &str) -> String {
+        let name = self.row.name;
+        format!("the loaded models know nothing of {name} against {defense}: save them from a run with both")
+    }
+
     /// Takes what was learned before, of these devices.
     pub fn remember(
         &mut self,
@@ -248,11 +254,9 @@ impl Course {
         devices: &[Identity],
     ) -> Result<Vec<Model>, String> {
         let name = self.row.name;
-        let model = known.and_then(|known| known.get(name)).ok_or_else(|| {
-            format!(
-                "the loaded models know nothing of {name} against {defense}: save them from a run with both"
-            )
-        })?;
+        let model = known
+            .and_then(|known| known.get(name))
+            .ok_or_else(|| self.unknown(defense))?;
         let (model, unknown) = model.at_home(self.pupil.devices_from(), devices);
         if model.parts.is_empty() {
             return Err(format!(

@@ -75,7 +75,10 @@ impl Memory {
 
 /// Digests of three activities in a row.
 fn triples(trace: &Trace) -> impl Iterator<Item = u64> {
-    let begins = trace.activities.iter().map(|activity| activity.traffic.start);
+    let begins = trace
+        .activities
+        .iter()
+        .map(|activity| activity.traffic.start);
     let mut begins: Vec<Timestamp> = begins.collect();
     begins.sort_unstable();
     let digests: Vec<u64> = begins.windows(3).map(digest).collect();
@@ -111,12 +114,16 @@ mod tests {
 
     /// What is left of a trace within a part of its window.
     fn cut(trace: &Trace, from: f64, to: f64) -> Trace {
-        let (start, length) = (trace.window.start.0, trace.window.duration().as_nanos() as f64);
+        let (start, length) = (
+            trace.window.start.0,
+            trace.window.duration().as_nanos() as f64,
+        );
         let at = |share: f64| Timestamp(start + (share * length) as i64);
         let window = Span::new(at(from), at(to));
         let mut part = trace.clone();
         part.window = window;
-        part.activities.retain(|of| of.traffic.start >= window.start && of.traffic.end <= window.end);
+        part.activities
+            .retain(|of| of.traffic.start >= window.start && of.traffic.end <= window.end);
         part
     }
 

@@ -9,6 +9,7 @@ mod course;
 mod ground;
 mod ladder;
 mod marks;
+pub mod memory;
 mod outcome;
 pub mod saved;
 pub mod school;
@@ -25,7 +26,7 @@ use ground::Ground;
 use ladder::{rungs, Heard, Listener};
 use outcome::{outcomes, About};
 use rayon::prelude::*;
-use school::{Models, School, Teaching};
+use school::{ByFold, Models, School, Teaching};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use trial::{judge, Trial};
@@ -69,6 +70,8 @@ pub struct Audited {
     pub ladder: Vec<Rung>,
     /// What was learned, where that is to be kept.
     pub models: Models,
+    /// The same by the parts of the trace that were learned from, where each was answered by who learned from the others.
+    pub by_fold: ByFold,
     /// Where teaching failed, or rests on little, in words.
     pub caveats: Vec<String>,
 }
@@ -179,6 +182,7 @@ pub fn run_taught(
         }
     }
     let (mut rungs_of_all, mut models, mut caveats) = (Vec::new(), Models::new(), Vec::new());
+    let mut by_fold = ByFold::new();
     let taught = answers.iter().map(|&place| schools.get(place));
     let each = audit.defenses.iter().zip(&trials).zip(taught);
     for (((name, defense), trials), answer) in each {
@@ -194,6 +198,7 @@ pub fn run_taught(
         }
         if teaching.keep && defense.recorded_of().is_none() {
             models.insert(name.clone(), school.whole(audit.seed, name));
+            by_fold.insert(name.clone(), school.by_fold());
         }
     }
     let each = audit.defenses.iter().zip(&trials).zip(&answers);
@@ -219,6 +224,7 @@ pub fn run_taught(
         cut_short,
         ladder: rungs_of_all,
         models,
+        by_fold,
         caveats,
     }
 }
@@ -359,6 +365,7 @@ pub fn score_taught(scored: Scored, settings: &Settings, teaching: &Teaching) ->
         cut_short: Vec::new(),
         ladder: Vec::new(),
         models: Models::new(),
+        by_fold: ByFold::new(),
         caveats: Vec::new(),
     };
     if let Some(listener) = listener {
@@ -369,6 +376,7 @@ pub fn score_taught(scored: Scored, settings: &Settings, teaching: &Teaching) ->
         audited
             .models
             .insert(name.to_owned(), school.whole(seed, name));
+        audited.by_fold.insert(name.to_owned(), school.by_fold());
     }
     audited
 }

@@ -1,14 +1,15 @@
 //! Models in a file: JSON packed by zstd, with what they were learned with, so that the same seed gives the same numbers when
 //! they are read back. A file is somebody's claim until every number in it is seen to be one that could have been learned.
 
-use super::school::{check, Models};
+use super::memory::Memory;
+use super::school::{check, ByFold, Models};
 use crate::adversary::features::NAMES;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
 
 /// Name and version of the format.
-const FORMAT: &str = "stp-audit/models/2";
+const FORMAT: &str = "stp-audit/models/3";
 /// Bytes of a file at most.
 pub const BYTES_AT_MOST: usize = 5_000_000;
 /// Bytes that a file holds unpacked at most.
@@ -22,7 +23,18 @@ struct Saved {
     format: String,
     /// The features that rows have, by name.
     features: Vec<String>,
-    models: Models,
+    learned: Learned,
+}
+
+/// What was learned, and of what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// By defense and adversary.
+    pub models: Models,
+    /// The same for the very trace that they learned from.
+    pub by_fold: ByFold,
+    /// What they learned from.
+    pub taught_on: Memory,
 }
 
 /// The version alone, of a file that may hold anything else.
@@ -61,18 +73,29 @@ pub enum ModelsError {
     Nothing,
 }
 
-/// The bytes of a file.
+/// The bytes of a file of models, of which nobody knows what they learned from.
 ///
 /// # Errors
 /// Nothing to save, or too much.
 pub fn pack(models: &Models) -> Result<Vec<u8>, ModelsError> {
-    if models.values().all(|of| of.is_empty()) {
+    pack_learned(Learned {
+        models: models.clone(),
+        ..Learned::default()
+    })
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// Nothing to save, or too much.
+pub fn pack_learned(learned: Learned) -> Result<Vec<u8>, ModelsError> {
+    if learned.models.values().all(|of| of.is_empty()) {
         return Err(ModelsError::Nothing);
     }
     let saved = Saved {
         format: FORMAT.into(),
         features: NAMES.map(String::from).to_vec(),
-        models: models.clone(),
+        learned,
     };
     let failed = |error: &dyn std::fmt::Display| ModelsError::Unreadable {
         path: "the models".into(),
@@ -88,11 +111,19 @@ pub fn pack(models: &Models) -> Result<Vec<u8>, ModelsError> {
     }
 }
 
+/// Reads the models of a file.
+///
+/// # Errors
+/// As [`read_learned`].
+pub fn read(path: &Path) -> Result<Models, ModelsError> {
+    Ok(read_learned(path)?.models)
+}
+
 /// Reads a file.
 ///
 /// # Errors
 /// A file that is none, or one with what could not have been learned.
-pub fn read(path: &Path) -> Result<Models, ModelsError> {
+pub fn read_learned(path: &Path) -> Result<Learned, ModelsError> {
     let shown = path.display().to_string();
     let unreadable = |error: &dyn std::fmt::Display| ModelsError::Unreadable {
         path: shown.clone(),
@@ -129,8 +160,12 @@ pub fn read(path: &Path) -> Result<Models, ModelsError> {
             "it looks at other features than this version".into(),
         ));
     }
-    check(&saved.models).map_err(unsound)?;
-    Ok(saved.models)
+    let learned = saved.learned;
+    check(&learned.models, &learned.by_fold).map_err(unsound)?;
+    if !learned.taught_on.is_sound() {
+        return Err(unsound("it remembers more than it may".into()));
+    }
+    Ok(learned)
 }
 
 #[cfg(test)]

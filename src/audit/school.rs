@@ -57,12 +57,18 @@ pub struct Teaching<'a> {
     pub ladder: bool,
     /// Models that were learned before, by defense and adversary: nothing is learned then.
     pub known: Option<&'a Models>,
+    /// Of those the ones that answer for this very trace, where they learned from it.
+    pub known_by_fold: Option<&'a ByFold>,
     /// Whether what was learned is to be kept.
     pub keep: bool,
 }
 
 /// Models by defense, then by adversary.
 pub type Models = BTreeMap<String, BTreeMap<String, Model>>;
+
+/// By defense and adversary the models that answer for the parts of the very trace they learned from, each for a fold that it
+/// did not learn from.
+pub type ByFold = BTreeMap<String, BTreeMap<String, Vec<Model>>>;
 
 impl Teaching<'_> {
     /// Nobody is taught.
@@ -75,6 +81,7 @@ impl Teaching<'_> {
             own_days: true,
             ladder: false,
             known: None,
+            known_by_fold: None,
             keep: false,
         }
     }
@@ -138,9 +145,10 @@ impl School {
         defense: &dyn Defense,
     ) -> Self {
         let own = teaching.others.is_empty() && teaching.own_days;
-        let mut school = Self::enrolled(ground, teaching, own && teaching.known.is_none());
+        let own = own && (teaching.known.is_none() || teaching.known_by_fold.is_some());
+        let mut school = Self::enrolled(ground, teaching, own);
         match teaching.known {
-            Some(known) => school.remember(ground, known.get(name), name),
+            Some(known) => school.remember(ground, known.get(name), teaching, name),
             None => {
                 if !school.courses.is_empty() {
                     school.hear(ground, teaching, seed, name, defense);
@@ -160,11 +168,12 @@ impl School {
         name: &str,
         shaped: &ShapedTrace,
     ) -> Self {
-        let mut school = Self::enrolled(ground, teaching, teaching.known.is_none());
+        let own = teaching.known.is_none() || teaching.known_by_fold.is_some();
+        let mut school = Self::enrolled(ground, teaching, own);
         match teaching.known {
             Some(known) => {
-                let known = answering(known, name).and_then(|answering| known.get(answering));
-                school.remember(ground, known, name);
+                let name = answering(known, name).unwrap_or(name);
+                school.remember(ground, known.get(name), teaching, name);
             }
             None => {
                 let wire = ground.wire(&shaped.seen);
@@ -220,11 +229,26 @@ impl School {
     }
 
     /// Each course takes what was learned before, of one defense.
-    fn remember(&mut self, ground: &Ground, known: Option<&BTreeMap<String, Model>>, name: &str) {
+    fn remember(
+        &mut self,
+        ground: &Ground,
+        known: Option<&BTreeMap<String, Model>>,
+        teaching: &Teaching,
+        name: &str,
+    ) {
         let folds = self.folds.clone();
         let devices = identity::of(ground.trace);
         for course in &mut self.courses {
-            let models = course.remember(name, known, &devices);
+            let models = match teaching.known_by_fold {
+                None => course.remember(name, known, &devices),
+                // Of this very trace: who learned from a part of it is not asked about that.
+                Some(by_fold) => by_fold
+                    .get(name)
+                    .and_then(|known| known.get(course.row.name))
+                    .filter(|models| models.len() == folds.count as usize)
+                    .cloned()
+                    .ok_or_else(|| course.unknown(name)),
+            };
             course.graduate(ground, &folds, models);
         }
     }
@@ -278,6 +302,15 @@ impl School {
         for course in &mut self.courses {
             course.look_at(ground, seed, name, lesson, &marks);
         }
+    }
+
+    /// The models of each fold, where there are several, by pupil: to be saved beside [`whole`](Self::whole).
+    pub fn by_fold(&self) -> BTreeMap<String, Vec<Model>> {
+        let courses = self.courses.iter();
+        courses
+            .filter(|course| self.folds.count > 1 && !course.models.is_empty())
+            .map(|course| (course.row.name.to_owned(), course.models.clone()))
+            .collect()
     }
 
     /// Who is taught here, and why the silence of who claims nothing would say nothing.
@@ -344,9 +377,17 @@ pub fn answering<'m>(models: &'m Models, name: &'m str) -> Option<&'m str> {
 ///
 /// # Errors
 /// Why not, in words.
-pub fn check(models: &Models) -> Result<(), String> {
-    for (defense, of_defense) in models {
-        for (adversary, model) in of_defense {
+pub fn check(models: &Models, by_fold: &ByFold) -> Result<(), String> {
+    let whole = models.iter().flat_map(|(defense, of)| {
+        let of = of.iter();
+        of.map(move |(adversary, model)| (defense, adversary, std::slice::from_ref(model)))
+    });
+    let folds = by_fold.iter().flat_map(|(defense, of)| {
+        let of = of.iter();
+        of.map(move |(adversary, models)| (defense, adversary, &models[..]))
+    });
+    for (defense, adversary, models) in whole.chain(folds) {
+        for model in models {
             // Rows of rates are shorter; those of lengths have no width.
             let width = match adversary.as_str() {
                 "device-from-rates" => crate::adversary::device_from_rates::WIDTH,

@@ -1,7 +1,6 @@
 //! What `defend`, `score` and `check` share once they have results: the verdict, its gates, its reports, the exit code.
 
-use crate::audit::saved::pack;
-use crate::audit::school::Models;
+use crate::audit::saved::{pack_learned, Learned};
 use crate::cli::args::{
     AdversaryArgs, AdversaryChoice, CaptureArgs, Common, DetectArgs, GateArgs, TaughtArgs,
     VerdictOutputArgs,
@@ -235,9 +234,9 @@ fn save_findings(args: &GateArgs, verdict: &Verdict) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Nothing was learned, or too much; a file that cannot be written.
-pub fn save(args: &TaughtArgs, models: &Models) -> anyhow::Result<()> {
+pub fn save(args: &TaughtArgs, learned: impl FnOnce() -> Learned) -> anyhow::Result<()> {
     if let Some(path) = &args.save_model {
-        let packed = pack(models).map_err(|error| usage(error.to_string()))?;
+        let packed = pack_learned(learned()).map_err(|error| usage(error.to_string()))?;
         write_whole(path, |out| out.write_all(&packed))?;
     }
     Ok(())

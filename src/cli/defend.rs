@@ -95,6 +95,7 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
             (defenses, left_out, None)
         }
     };
+    let lessons = lessons.asked_about(&ground.trace)?;
     ground.caveats.extend(left_out.iter().cloned());
     let ended = lived.as_ref().and_then(|lived| lived.cut(signals.came()));
     let read = ground.read.as_ref().and_then(|read| read.signal);
@@ -140,8 +141,12 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     verdict.adversaries.extend(taught);
     verdict.ladder = audited.ladder.clone();
     verdict.caveats.extend(audited.caveats.iter().cloned());
-    auditing::save(&args.taught, &audited.models)?;
+    auditing::save(&args.taught, || lessons.learned(&ground.trace, &audited))?;
     verdict.caveats.extend(too_low(&verdict));
+    if defenses.iter().any(|(name, _)| name == "stp") {
+        let never = habits::never_learned(&args.defenses, &ground.trace);
+        verdict.caveats.extend(never);
+    }
     verdict.loopback = lived.map(|lived| lived.told(&verdict));
     let (mut cut, signal) = partial(&ground.read, args.capture.allow_truncated);
     let signal = signal.or(signals.came());
@@ -185,13 +190,10 @@ fn too_low(verdict: &Verdict) -> Vec<String> {
             continue;
         }
         last = Some((&row.defense, &row.vantage));
-        if let Some(needs) = row.parameters.get("busiest_day_periods").and_then(longest) {
-            caveats.push(format!(
-                "{}: on the busiest day activities alone need {needs} padded periods, more than the daily budget: such a day shows \
-                 more of them than others, and so that somebody was at home; raise --daily-budget, or say auto",
-                row.defense
-            ));
-        }
+        caveats.extend(beyond_budget(
+            &row.defense,
+            row.parameters.get("busiest_day_periods"),
+        ));
         let longest = row.parameters.get("period_s").and_then(longest);
         let longest = longest.filter(|seconds| seconds * 1e3 < LATE_MS);
         let late = longest.map_or(LATE_MS, |seconds| seconds * 1e3);
@@ -219,6 +221,15 @@ fn too_low(verdict: &Verdict) -> Vec<String> {
         }
     }
     caveats
+}
+
+/// That activities need more periods than a day is allowed, by the parameter that tells how many, of a defense that has it.
+pub fn beyond_budget(defense: &str, busiest_day: Option<&Value>) -> Option<String> {
+    let needs = busiest_day.and_then(longest)?;
+    Some(format!(
+        "{defense}: on the busiest day activities alone need {needs} padded periods, more than the daily budget: such a day shows \
+         more of them than others, and so that somebody was at home; raise --daily-budget, or say auto"
+    ))
 }
 
 /// A parameter; of one that differs by device, the largest.
@@ -312,12 +323,13 @@ pub fn write(args: &DefendArgs, defended: &Defended, common: &Common) -> anyhow:
     };
     let shaped = shaped(trace, name, &**defense, common.seed, 0);
     let about = format!(
-        "what the wire shows of {} under the defense {name}, seed {}, first trial: {}",
+        "what the wire shows of {} under the defense {name}, seed {}{}{}",
         match defended.ground.inputs.as_slice() {
             [] => "a made-up home".to_owned(),
             inputs => inputs.join(", "),
         },
         common.seed,
+        wire::PARAMETERS,
         serde_json::to_string(&defense.parameters())?
     );
     wire::write(

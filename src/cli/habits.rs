@@ -3,7 +3,7 @@
 use crate::cli::args::DefenseArgs;
 use crate::cli::exit::usage;
 use crate::defense::habits::learn;
-use crate::defense::settings::HabitsFrom;
+use crate::defense::settings::{HabitsFrom, Scope, Trigger};
 use crate::defense::Settings;
 use crate::habits::file::BYTES_AT_MOST;
 use crate::habits::HabitsFile;
@@ -43,6 +43,33 @@ fn load(path: &Path) -> anyhow::Result<HabitsFile> {
         )));
     }
     HabitsFile::parse(&text, &shown.to_string()).map_err(|error| usage(error.to_string()))
+}
+
+/// `--learn-habits`: that some are never used often enough for that, so that they are padded all the time.
+pub fn never_learned(args: &DefenseArgs, trace: &Trace) -> Option<String> {
+    let after = u64::from(args.learn_habits?);
+    // Of any packet that begins padding there are more than activities.
+    if args.trigger != Trigger::Activity {
+        return None;
+    }
+    let few = |count: usize| count > 0 && (count as u64) < after;
+    let never: Vec<&str> = match args.scope {
+        Scope::Home => few(trace.activities.len())
+            .then_some("the home")
+            .into_iter()
+            .collect(),
+        Scope::PerDevice => (0..trace.devices.len())
+            .filter(|&device| few(trace.activities_of(device).count()))
+            .filter_map(|device| trace.devices.get(device).map(|known| known.id.as_str()))
+            .collect(),
+    };
+    (!never.is_empty()).then(|| {
+        format!(
+            "stp: {} used fewer than {after} times in all, so that no habits are learned of them and they are padded all the time: \
+             that is no stochastic padding; lower --learn-habits, or give a longer trace",
+            never.join(", ")
+        )
+    })
 }
 
 /// `--fit-habits`: fits habits to a trace, and writes them.

@@ -3,8 +3,10 @@
 
 use crate::adversary::priors::read as read_priors;
 use crate::adversary::{find_pupil, PupilRow, Schooling};
-use crate::audit::saved;
-use crate::audit::school::{answering, lessons_of, Models, Teaching};
+use crate::audit::memory::{Memory, Shared};
+use crate::audit::saved::{self, Learned};
+use crate::audit::school::{answering, lessons_of, Teaching};
+use crate::audit::Audited;
 use crate::cli::args::{AdversaryArgs, Common, TaughtArgs};
 use crate::cli::auditing::pupils;
 use crate::cli::exit::usage;
@@ -32,7 +34,9 @@ pub struct Lessons {
     pub pupils: Vec<&'static PupilRow>,
     schooling: Schooling,
     from: From,
-    known: Option<Models>,
+    known: Option<Learned>,
+    /// Whether what is known was learned from the very trace that is asked about.
+    of_own: bool,
 }
 
 impl Lessons {
@@ -86,7 +90,8 @@ impl Lessons {
         }
         let priors = taught.priors.as_deref().map(read_priors).transpose();
         let priors = priors.map_err(|error| usage(error.to_string()))?;
-        let known = taught.load_model.as_deref().map(saved::read).transpose();
+        let known = taught.load_model.as_deref();
+        let known = known.map(saved::read_learned).transpose();
         let known = known.map_err(|error| usage(error.to_string()))?;
         Ok(Self {
             pupils,
@@ -96,6 +101,7 @@ impl Lessons {
             },
             from: From::SameWire,
             known,
+            of_own: false,
         })
     }
 
@@ -123,6 +129,42 @@ impl Lessons {
         }
     }
 
+    /// The same for this trace: models from a file that learned from it answer each part by who learned from the others.
+    ///
+    /// # Errors
+    /// Models that learned from a part of it, and would remember that.
+    pub fn asked_about(self, trace: &Trace) -> anyhow::Result<Self> {
+        let shared = self
+            .known
+            .as_ref()
+            .map(|of| of.taught_on.shared_with(trace));
+        match shared {
+            Some(Shared::Some) => Err(usage(
+                "--load-model: these models learned from a part of what they would be asked about, and would remember what they \
+                 were told there: give a capture of other days, or leave --load-model away, and each day is answered by who \
+                 learned from the others",
+            )),
+            shared => Ok(Self {
+                of_own: shared == Some(Shared::All),
+                ..self
+            }),
+        }
+    }
+
+    /// What is to be kept of an audit of this trace.
+    pub fn learned(&self, trace: &Trace, audited: &Audited) -> Learned {
+        let taught_on = match &self.from {
+            From::DaysOrHomes(homes) if !homes.is_empty() => Memory::of(homes),
+            From::Pieces(pieces, _) => Memory::of(pieces),
+            From::DaysOrHomes(_) | From::SameWire => Memory::of([trace]),
+        };
+        Learned {
+            models: audited.models.clone(),
+            by_fold: audited.by_fold.clone(),
+            taught_on,
+        }
+    }
+
     /// The same, as the audit takes it.
     pub fn teaching<'a>(&'a self, args: &TaughtArgs) -> Teaching<'a> {
         let (others, rounds): (&[Trace], u32) = match &self.from {
@@ -137,7 +179,12 @@ impl Lessons {
             rounds,
             own_days: !matches!(self.from, From::Pieces(..)),
             ladder: args.ladder,
-            known: self.known.as_ref(),
+            known: self.known.as_ref().map(|of| &of.models),
+            known_by_fold: self
+                .known
+                .as_ref()
+                .map(|of| &of.by_fold)
+                .filter(|_| self.of_own),
             keep: args.save_model.is_some(),
         }
     }
@@ -146,7 +193,9 @@ impl Lessons {
     /// is known.
     pub fn learned_elsewhere(&self, defense: &str) -> Option<String> {
         let known = self.known.as_ref().filter(|_| !self.pupils.is_empty())?;
+        let known = &known.models;
         Some(match answering(known, defense) {
+            Some(_) if self.of_own => return None,
             Some(of) => format!(
                 "adversaries that learned did so on other wires, of {of}: of another defense they may know less than can be \
                  learned, and of the same days they would remember what they were told"
@@ -171,6 +220,10 @@ impl Lessons {
             all.max().unwrap_or(Duration::ZERO).as_secs_f64()
         };
         let learned_from = match (&self.known, &self.from) {
+            (Some(_), _) if self.of_own => {
+                "a file, of this very capture: each part is answered by who learned from the others"
+                    .to_owned()
+            }
             (Some(_), _) => "a file".to_owned(),
             (None, From::DaysOrHomes(homes)) => match homes.len() {
                 0 => "other days of the same capture, with other coins".to_owned(),

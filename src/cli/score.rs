@@ -1,8 +1,11 @@
 //! `score`: audit a defense by anybody, from captures before and after it.
 
+use crate::adversary;
 use crate::audit::{score_taught, Scored};
+use crate::capture::comment;
 use crate::cli::args::{Common, ScoreArgs};
 use crate::cli::auditing::{self, adversaries, gates, judged, parameters, partial, plan, watching};
+use crate::cli::defend::beyond_budget;
 use crate::cli::exit::Exit;
 use crate::cli::homes::of_capture;
 use crate::cli::lessons::Lessons;
@@ -10,6 +13,7 @@ use crate::cli::observing::observe;
 use crate::cli::reading::once;
 use crate::cli::signals::Signals;
 use crate::cli::tracing::{trace, AtHome};
+use crate::cli::wire;
 use crate::report::audit::Page;
 use crate::verdict::Verdict;
 use serde_json::json;
@@ -43,6 +47,7 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     )?;
     let adversaries = adversaries(&args.adversaries);
     let lessons = Lessons::on_the_same_wire(&args.adversaries, &args.taught)?;
+    let lessons = lessons.asked_about(&before.trace)?;
     let scored = Scored {
         before: &before.trace,
         seen: after.seen,
@@ -66,6 +71,21 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
     );
     let gap = after.share.too_little();
     ground.caveats.extend(gap.clone());
+    // What `defend` says of its own budget, where it wrote the wire and told how.
+    ground.caveats.extend(args.after.iter().filter_map(|path| {
+        let told = wire::parameters(&comment(path)?)?;
+        beyond_budget(&args.name, told.get("busiest_day_periods"))
+    }));
+    let asks_days = |row: &&&adversary::Row| row.kind == adversary::Kind::Days;
+    ground
+        .caveats
+        .extend(adversaries.iter().find(asks_days).map(|row| {
+            format!(
+                "{} was not run: it holds days at home against days away, which no capture has beside it; whether a day's number \
+                 of padded periods tells that somebody was at home is not known; defend tells it of a defense that can be run",
+                row.name
+            )
+        }));
     if !after.told {
         ground
             .caveats
@@ -84,18 +104,18 @@ pub fn score(args: &ScoreArgs, common: &Common) -> anyhow::Result<(Verdict, Opti
         "score",
         &ground,
         &adversaries,
-        audited.results,
+        audited.results.clone(),
         parameters,
         common,
     );
     let taught = lessons.pupils.iter().map(|row| row.name.to_owned());
     verdict.adversaries.extend(taught);
-    verdict.ladder = audited.ladder;
-    verdict.caveats.extend(audited.caveats);
+    verdict.ladder = audited.ladder.clone();
+    verdict.caveats.extend(audited.caveats.iter().cloned());
     verdict
         .caveats
         .extend(lessons.learned_elsewhere(&args.name));
-    auditing::save(&args.taught, &audited.models)?;
+    auditing::save(&args.taught, || lessons.learned(&ground.trace, &audited))?;
     let (cut, signal) = partial(ground.read.iter().chain([&after.read]), allow);
     let signal = signal.or(signals.came());
     // A gate is of the whole time before: none may pass on a part of it.

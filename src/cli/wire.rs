@@ -116,6 +116,15 @@ fn called(trace: &Trace, device: usize) -> String {
     address.or_else(id).unwrap_or_default()
 }
 
+/// Before the parameters of the defense in the comment of a capture that `-w` wrote.
+pub const PARAMETERS: &str = ", first trial: ";
+
+/// The parameters of the defense, where a comment tells them.
+pub fn parameters(comment: &str) -> Option<serde_json::Value> {
+    let (_, told) = comment.split_once(PARAMETERS)?;
+    serde_json::from_str(told.lines().next()?).ok()
+}
+
 fn fill(out: &mut dyn Write, seen: &Observation, ends: &[Ends], about: &str) -> io::Result<()> {
     let program = concat!("stp-audit ", env!("CARGO_PKG_VERSION"));
     let mut writer = Writer::begin(out, LinkType::RAW, SNAPLEN, program, about)?;
