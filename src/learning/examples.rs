@@ -21,7 +21,7 @@ pub enum LearnError {
         column: usize,
     },
     /// Too few of a kind, down to a single class, of which linfa's models learn silently to say always the same.
-    #[error("{genuine} genuine examples and {other} others to learn from, and {EACH_AT_LEAST} of each are needed: give a longer capture, or more labels")]
+    #[error("{genuine} genuine examples and {other} others to learn from, and {EACH_AT_LEAST} of each are needed: {}", more(*genuine))]
     Few {
         /// Genuine rows.
         genuine: usize,
@@ -47,6 +47,14 @@ pub enum LearnError {
     /// The library gave up.
     #[error("the learning failed: {0}; give a longer capture, or another --seed")]
     Library(String),
+}
+
+/// What gives more examples of the kind that is wanting.
+fn more(genuine: usize) -> &'static str {
+    match genuine < EACH_AT_LEAST {
+        true => "give a longer capture, or more labels",
+        false => "hardly anything else looks like an activity there; more cover (--q) or a longer capture gives others",
+    }
 }
 
 /// One row.
