@@ -121,7 +121,8 @@ impl All {
         let mut parameters: BTreeMap<String, Value> = BTreeMap::new();
         parameters.insert("config".into(), json!(args.config.display().to_string()));
         let (mut inputs, mut adversaries) = (BTreeSet::new(), Vec::new());
-        let (mut results, mut gates) = (Vec::new(), Vec::new());
+        let (mut results, mut gates, mut ladder) = (Vec::new(), Vec::new(), Vec::new());
+        let mut loopbacks = Vec::new();
         let told = |check: &NotRun| format!("{} could not be run: {}", check.check, check.reason);
         let mut caveats: Vec<String> = self.not_run.iter().map(told).collect();
         let broken = |(_, verdict): &(String, Verdict)| verdict.verdict == "limit broken";
@@ -144,6 +145,11 @@ impl All {
                 gate.defense = under(&name, &gate.defense);
                 gate
             }));
+            ladder.extend(verdict.ladder.into_iter().map(|mut rung| {
+                rung.defense = under(&name, &rung.defense);
+                rung
+            }));
+            loopbacks.extend(verdict.loopback);
             caveats.extend(verdict.caveats.iter().map(|caveat| under(&name, caveat)));
             if let Some(one) = verdict.baseline {
                 let all: &mut Baseline = baseline.get_or_insert_with(Baseline::default);
@@ -159,6 +165,16 @@ impl All {
                 add(&mut all.persistent, one.persistent);
             }
         }
+        // A report has room for one; of several each check's own reports tell.
+        let loopback = match loopbacks.len() {
+            0 | 1 => loopbacks.pop(),
+            several => {
+                caveats.push(format!(
+                    "{several} checks ran over loopback: what their wires showed is in the reports of each, as output = [\"json=...\"]"
+                ));
+                None
+            }
+        };
         let words = match self.exit {
             Exit::Done if gates.is_empty() => "no limits set",
             Exit::Done => "within limits",
@@ -181,8 +197,8 @@ impl All {
             verdict: words.into(),
             exit_code: self.exit.code(),
             not_run: self.not_run,
-            loopback: None,
-            ladder: Vec::new(),
+            loopback,
+            ladder,
             caveats,
         };
         (verdict, self.exit)
