@@ -125,10 +125,10 @@ pub fn run_taught(
     let answers: Vec<usize> = answers.collect();
     let teach = |(name, defense): &(String, Box<dyn Defense>)| {
         let school = match defense.recorded_of() {
-            None => School::teach(&ground, teaching, audit.seed, name, &**defense),
+            None => School::teach(&ground, teaching, audit.seed, name, &**defense, stop),
             Some(made_by) => School::without_lessons(&ground, teaching, made_by),
         };
-        let wanted = !teaching.pupils.is_empty() || teaching.ladder;
+        let wanted = !stop() && (!teaching.pupils.is_empty() || teaching.ladder);
         let listener = wanted.then(|| Listener::new(&school, teaching, audit.seed, name));
         (school, listener)
     };
@@ -196,7 +196,8 @@ pub fn run_taught(
             rungs_of_all.extend(rungs);
             caveats.extend(says);
         }
-        if teaching.keep && defense.recorded_of().is_none() {
+        // Who was stopped while learning learned from a part alone, and that is not kept.
+        if teaching.keep && defense.recorded_of().is_none() && !trials.is_empty() {
             models.insert(name.clone(), school.whole(audit.seed, name));
             by_fold.insert(name.clone(), school.by_fold());
         }

@@ -63,6 +63,9 @@ pub struct Teaching<'a> {
     pub keep: bool,
 }
 
+/// Whether to end early.
+type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// Models by defense, then by adversary.
 pub type Models = BTreeMap<String, BTreeMap<String, Model>>;
 
@@ -136,13 +139,14 @@ impl School {
         }
     }
 
-    /// Teaches all pupils for one defense, which can be run again.
+    /// Teaches all pupils for one defense, which can be run again; ends early, with nobody taught, once `stop` says so.
     pub fn teach(
         ground: &Ground,
         teaching: &Teaching,
         seed: u64,
         name: &str,
         defense: &dyn Defense,
+        stop: Stop,
     ) -> Self {
         let own = teaching.others.is_empty() && teaching.own_days;
         let own = own && (teaching.known.is_none() || teaching.known_by_fold.is_some());
@@ -151,9 +155,9 @@ impl School {
             Some(known) => school.remember(ground, known.get(name), teaching, name),
             None => {
                 if !school.courses.is_empty() {
-                    school.hear(ground, teaching, seed, name, defense);
+                    school.hear(ground, teaching, seed, name, defense, stop);
                 }
-                school.learn(ground, seed, name);
+                school.learn(ground, seed, name, stop);
             }
         }
         school
@@ -193,7 +197,7 @@ impl School {
                     borders: &borders,
                 };
                 school.look_at(ground, seed, name, &lesson);
-                school.learn(ground, seed, name);
+                school.learn(ground, seed, name, &|| false);
             }
         }
         school
@@ -211,12 +215,15 @@ impl School {
     }
 
     /// Each course learns, a model for each fold.
-    fn learn(&mut self, ground: &Ground, seed: u64, name: &str) {
+    fn learn(&mut self, ground: &Ground, seed: u64, name: &str, stop: Stop) {
         let (folds, kinds) = (self.folds.clone(), self.kinds.clone());
         let devices = identity::of(ground.trace);
         for course in &mut self.courses {
             let models = (0..folds.count)
                 .map(|fold| {
+                    if stop() {
+                        return Err("it was stopped by a signal while it learned".to_owned());
+                    }
                     let without =
                         |group: u32| folds.count == 1 || folds.of_block(group % GROUPS) != fold;
                     let names = [name, course.row.name, "learn"];
@@ -261,6 +268,7 @@ impl School {
         seed: u64,
         name: &str,
         defense: &dyn Defense,
+        stop: Stop,
     ) {
         let others = u32::try_from(teaching.others.len()).unwrap_or(u32::MAX);
         let count = match (teaching.others, teaching.own_days) {
@@ -268,6 +276,9 @@ impl School {
             _ => others.saturating_mul(teaching.rounds.max(1)),
         };
         for number in 0..count {
+            if stop() {
+                return;
+            }
             let place = number.checked_rem(others).unwrap_or_default();
             let other = teaching.others.get(place as usize);
             let trace = other.unwrap_or(ground.trace);

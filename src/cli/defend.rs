@@ -141,7 +141,10 @@ pub fn defend(args: &DefendArgs, common: &Common) -> anyhow::Result<Defended> {
     verdict.adversaries.extend(taught);
     verdict.ladder = audited.ladder.clone();
     verdict.caveats.extend(audited.caveats.iter().cloned());
-    auditing::save(&args.taught, || lessons.learned(&ground.trace, &audited))?;
+    // Stopped before anything was learned there is nothing to keep, and the caveat below says that it was stopped.
+    if audited.cut_short.is_empty() || !audited.models.is_empty() {
+        auditing::save(&args.taught, || lessons.learned(&ground.trace, &audited))?;
+    }
     verdict.caveats.extend(too_low(&verdict));
     if defenses.iter().any(|(name, _)| name == "stp") {
         let never = habits::never_learned(&args.defenses, &ground.trace);
