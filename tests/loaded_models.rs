@@ -43,7 +43,8 @@ impl Home {
 
     /// Defends the capture, and asks who learned.
     fn defend(&self, truth: &str, more: &[&str]) -> Run {
-        let line = "defend --mode stp --trials 1 --adversary learned,packet-pairs,device-from-rates --format json --quiet";
+        let line =
+            "defend --mode stp --trials 1 --adversary learned,packet-pairs --format json --quiet";
         words(line, &[&[&self.plain, "--labels", truth], more].concat())
     }
 }
@@ -111,7 +112,7 @@ fn silence_that_says_nothing_passes_no_gate() {
     // Of two days each is answered by who learned from the other, with none left to try on from where to claim.
     let home = Home::lived(2);
     let shaped = home.at("shaped.pcapng");
-    let budget = "defend --mode stp --trials 1 --adversary count --daily-budget 1 --quiet";
+    let budget = "defend --mode stp --trials 1 --adversary count --daily-budget 100 --quiet";
     let files = [&home.plain, "--labels", &home.truth, "-w", &shaped];
     words(budget, &files).ends(0);
     let given = [
@@ -141,4 +142,25 @@ fn habits_that_are_never_learned_are_told_of() {
     let told = |after: &str| caveats(&words(line, &[after]).ends(0).json());
     assert!(told("1000").contains("padded all the time"));
     assert!(!told("1").contains("padded all the time"));
+}
+
+#[test]
+fn a_check_keeps_its_ladder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("stp-audit.toml");
+    let check = |name: &str, ladder: bool| {
+        format!(
+            "[[check]]\nname = \"{name}\"\nmode = [\"none\"]\nduration = \"6h\"\ntrials = 1\nadversary = [\"learned\"]\n\
+             ladder = {ladder}\nlimits = \"none\"\n"
+        )
+    };
+    fs::write(&config, check("one", true) + &check("two", false)).unwrap();
+    let checked = words(
+        "check --format json --quiet --config",
+        &[&config.display().to_string()],
+    );
+    let checked = checked.ends(0).json();
+    let rungs = checked["ladder"].as_array().unwrap().iter();
+    let of: Vec<&Value> = rungs.map(|rung| &rung["defense"]).collect();
+    assert!(of.iter().any(|of| *of == "one: none"), "{of:?}");
 }

@@ -7,7 +7,7 @@
 
 use super::course::Course;
 use super::ground::Ground;
-use super::marks::{class_among, Marks};
+use super::marks::{class_among, of_one_part, Marks};
 use super::school::{School, Teaching};
 use super::streams::stream;
 use crate::adversary::features::{self, Question};
@@ -346,7 +346,7 @@ pub fn rungs(
     };
     let untaught = ground.watchers.iter().map(|(row, _)| row.name);
     let taught = school.courses.iter().map(|course| course.row.name);
-    let mut rungs = Vec::new();
+    let (mut rungs, mut doubts) = (Vec::new(), Vec::new());
     for (place, adversary) in untaught.chain(taught).enumerate() {
         let answers: Vec<Answer> = heard
             .iter()
@@ -370,12 +370,17 @@ pub fn rungs(
         if let Some((place, course)) = course {
             of_course(&mut rung, course, listener, heard);
             rung.kinds = kinds(place, school, heard);
+            if rung.kinds.is_some() {
+                let says = of_one_part(ground.trace, &school.folds);
+                doubts.extend(says.map(|says| format!("{name}, {adversary}: {says}")));
+            }
             if adversary == PRIORS {
                 rung.priors = adds(heard, &told, &mut draws);
             }
         }
         rungs.push(rung);
     }
+    says.extend(doubts);
     let anybody = school.courses.iter().any(|course| course.taught.is_some());
     if let Some(reach) = school.same_wire.filter(|_| anybody) {
         says.push(format!(

@@ -1,10 +1,12 @@
 //! What is true of each question about a wire: whether somebody used a device then, and what for.
 
+use crate::adversary::blocks::Folds;
 use crate::adversary::features::Question;
 use crate::adversary::pupil::Model;
 use crate::score::truth::{meets, Truth};
 use crate::trace::Trace;
 use crate::units::Span;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The kinds of activities of traces, ascending.
 pub fn kinds<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<String> {
@@ -13,6 +15,25 @@ pub fn kinds<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<String> {
     kinds.sort_unstable();
     kinds.dedup();
     kinds
+}
+
+/// Where each part of a trace is answered by who learned from the others: that kinds which are in one part alone cannot be named,
+/// in words.
+pub fn of_one_part(trace: &Trace, folds: &Folds) -> Option<String> {
+    let mut parts: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for activity in &trace.activities {
+        let part = folds.at(activity.traffic.start);
+        parts.entry(&activity.label).or_default().insert(part);
+    }
+    let alone = parts.values().filter(|parts| parts.len() == 1).count();
+    (folds.count > 1 && alone > 0).then(|| {
+        format!(
+            "{alone} of {} kinds of activities are in one of {} parts of the capture alone, and who learned from the others cannot \
+             name those: give labels with fewer kinds, as on and off, or a longer capture",
+            parts.len(),
+            folds.count
+        )
+    })
 }
 
 /// The class by which `kinds` know what a model calls by one of its own: one taught elsewhere may know others, and one that
@@ -80,6 +101,10 @@ impl<'a> Marks<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adversary::blocks::Blocks;
+    use crate::model::{generate, HomeModel};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn kinds_of_another_home_are_known_by_name() {
@@ -92,5 +117,25 @@ mod tests {
         let found = [0, 1, 2, 3].map(|class| class_among(&here, &elsewhere, class));
         assert_eq!(found, [0, 0, 2, 0]);
         assert_eq!(class_among(&here, &model(&[]), 2), 2);
+    }
+
+    #[test]
+    fn kinds_that_are_in_one_part_alone_are_told_of() {
+        let mut chance = ChaCha8Rng::seed_from_u64(5);
+        let mut home = generate(&HomeModel::built_in(), 86_400, &mut chance);
+        for activity in &mut home.activities {
+            activity.label = "on".into();
+        }
+        let folds = |count| Folds {
+            blocks: Blocks::of(home.window),
+            count,
+        };
+        let (one, four) = (folds(1), folds(4));
+        assert_eq!(of_one_part(&home, &four), None);
+        home.activities[0].label = "set up".into();
+        let says = of_one_part(&home, &four).unwrap();
+        assert!(says.starts_with("1 of 2 kinds"), "{says}");
+        // Other homes taught it: there are no parts.
+        assert_eq!(of_one_part(&home, &one), None);
     }
 }
