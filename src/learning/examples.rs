@@ -53,7 +53,7 @@ pub enum LearnError {
 fn more(genuine: usize) -> &'static str {
     match genuine < EACH_AT_LEAST {
         true => "give a longer capture, or more labels",
-        false => "hardly anything else looks like an activity there; more cover (--q) or a longer capture gives others",
+        false => "there is hardly anything to tell activities from; a longer capture gives more, and of stp a larger --q",
     }
 }
 
