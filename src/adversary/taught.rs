@@ -2,7 +2,9 @@
 
 use super::blocks::Folds;
 use super::features::Question;
-use super::pupil::{Mind, Model, Pupil, Series};
+use super::mind::Mind;
+use super::model::Model;
+use super::pupil::{Pupil, Series};
 use super::wire::{Watcher, Wire};
 use crate::learning::factorial::series::Step;
 use crate::rate::Grid;

@@ -1,7 +1,7 @@
 //! One trial: a wire is shown to every adversary, and what they claim is counted.
 
 use super::ground::Ground;
-use super::ladder::{Heard, Listener};
+use super::listener::{Heard, Listener};
 use super::school::School;
 use crate::adversary::wire::{whose, Watcher};
 use crate::adversary::Kind;
