@@ -103,7 +103,8 @@ impl Listener {
         }
     }
 
-    /// Asks all adversaries about a wire.
+    /// Asks all adversaries about a wire, of which those that were not taught have claimed `untaught`, one after the other. Those
+    /// that were taught claim while they are asked: beside what was heard that is given back, in the order of their courses.
     pub fn hear(
         &self,
         ground: &Ground,
@@ -111,7 +112,8 @@ impl Listener {
         wire: &Wire,
         truth: &Truth,
         number: u32,
-    ) -> Heard {
+        untaught: &[Vec<Guess>],
+    ) -> (Heard, Vec<Vec<Guess>>) {
         let marks = Marks::new(ground.trace, truth, &school.kinds);
         let mut asked = Asked::default();
         let folds = &school.folds;
@@ -173,21 +175,28 @@ impl Listener {
         let mut answers: Vec<Vec<Answer>> = ground
             .watchers
             .iter()
+            .zip(untaught)
             .map(
-                |(row, watcher)| match self.ladder && row.kind == Kind::Activities {
-                    true => of_guesses(watcher.beliefs_on(wire)),
+                |((row, _), claims)| match self.ladder && row.kind == Kind::Activities {
+                    true => of_guesses(claims.clone()),
                     false => Vec::new(),
                 },
             )
             .collect();
+        let mut claims_of_taught = Vec::with_capacity(school.courses.len());
         let mut named = BTreeMap::new();
         for (place, course) in school.courses.iter().enumerate() {
             let asked_directly = direct.iter().position(|(of, _)| *of == place);
-            answers.push(match (&course.taught, asked_directly) {
-                (None, _) => Vec::new(),
-                (Some(_), Some(column)) => of_beliefs(column),
-                (Some(taught), None) => of_guesses(taught.beliefs_on(wire)),
-            });
+            let (claims, answered) = match (&course.taught, asked_directly) {
+                (None, _) => (Vec::new(), Vec::new()),
+                (Some(taught), Some(column)) => (taught.guess_on(wire), of_beliefs(column)),
+                (Some(taught), None) => {
+                    let (claims, beliefs) = taught.claims_and_beliefs_on(wire);
+                    (claims, of_guesses(beliefs))
+                }
+            };
+            claims_of_taught.push(claims);
+            answers.push(answered);
             if course.pupil.tells_kinds() && course.taught.is_some() {
                 let mut pairs = Vec::new();
                 let look = &mut |question: &Question, row: &[f64]| {
@@ -225,13 +234,14 @@ impl Listener {
             ];
             alone.push(answer);
         }
-        Heard {
+        let heard = Heard {
             answers,
             variants,
             alone,
             bits,
             named,
-        }
+        };
+        (heard, claims_of_taught)
     }
 }
 
