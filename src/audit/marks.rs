@@ -1,7 +1,7 @@
 //! What is true of each question about a wire: whether somebody used a device then, and what for.
 
 use crate::adversary::features::Question;
-use crate::adversary::pupil::Model;
+use crate::adversary::model::Model;
 use crate::score::truth::{meets, Truth};
 use crate::trace::Trace;
 use crate::units::Span;
