@@ -4,11 +4,14 @@
 //!
 //! With one q for all a device that is used often is genuine in more of its periods than one that is used seldom, and who knows
 //! but whose tunnel it is knows that. With one c each device has a q of its own, in proportion to how often it is used.
+//!
+//! Who learned is asked about the padding of one draw, and a phantom life is a matter of luck: so there are [`LIVES`] draws, and
+//! what is told is the mean of them, with the least and the most.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
-use stp_audit::adversary::{Row, Settings as Watching, ADVERSARIES, PUPILS};
+use stp_audit::adversary::{PupilRow, Row, Settings as Watching, ADVERSARIES, PUPILS};
 use stp_audit::audit::school::Teaching;
 use stp_audit::audit::{run, run_taught, Audit};
 use stp_audit::defense::find;
@@ -18,6 +21,7 @@ use stp_audit::report::plot::recalls::{recalls, RecallCurve};
 use stp_audit::threat::Defense;
 use stp_audit::trace::Trace;
 use stp_audit::units::Probability;
+use stp_audit::verdict::ladder::Rung;
 
 /// Padding probability of the coin, a second.
 const Q: f64 = 0.0005;
@@ -27,6 +31,8 @@ const C: f64 = 0.09;
 const EQUAL: f64 = 0.005;
 /// How often q is corrected at most.
 const ROUNDS: u32 = 8;
+/// How often the home is padded and learned anew.
+const LIVES: u64 = 5;
 
 fn lived(days: u64, seed: u64) -> Result<Trace, stp_audit::trace::TraceError> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
@@ -109,13 +115,14 @@ fn audit<'a>(
     defenses: &'a Made,
     adversaries: &'a [&'static Row],
     trials: u32,
+    seed: u64,
 ) -> Audit<'a> {
     Audit {
         trace,
         defenses,
         adversaries,
         trials,
-        seed: 1,
+        seed,
         jobs: None,
         tolerance: Duration::from_secs(1),
     }
@@ -128,7 +135,7 @@ fn overhead(
     trials: u32,
 ) -> Result<f64, Box<dyn std::error::Error>> {
     let any: Vec<_> = ADVERSARIES.iter().take(1).collect();
-    let results = run(&audit(trace, defenses, &any, trials), &|_, _| {});
+    let results = run(&audit(trace, defenses, &any, trials, 1), &|_, _| {});
     let ratio = results.first().and_then(|row| row.overhead.ratio);
     ratio.ok_or_else(|| "no bytes".into())
 }
@@ -171,6 +178,43 @@ fn equal(
     Ok(nearest.1)
 }
 
+/// What one draw of padding told.
+struct Life {
+    rung: Rung,
+    overhead: f64,
+    /// Area of who counts periods.
+    days_told: f64,
+}
+
+fn life(
+    audit: &Audit,
+    other: &[Trace],
+    pupils: &[&'static PupilRow],
+) -> Result<Life, Box<dyn std::error::Error>> {
+    let teaching = Teaching {
+        pupils,
+        others: other,
+        ladder: true,
+        ..Teaching::none()
+    };
+    let watching = Watching::default();
+    let found = run_taught(audit, &watching, &teaching, &|_, _| {}, &|| false);
+    let mut rows = found.results.iter();
+    let count = rows.find(|row| row.adversary == "count" && row.device == "all");
+    let rung = found
+        .ladder
+        .into_iter()
+        .find(|rung| rung.adversary == "learned");
+    let (Some(rung), Some(count)) = (rung, count) else {
+        return Err("nothing was learned".into());
+    };
+    Ok(Life {
+        rung,
+        overhead: count.overhead.ratio.unwrap_or(f64::NAN),
+        days_told: count.auc.map_or(f64::NAN, |auc| auc.value),
+    })
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [days, trials, picture] = words.as_slice() else {
@@ -197,41 +241,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ] {
             let cover = equal(&trace, way, decision, wanted, trials)?;
             let defenses = made(&trace, way, decision, cover, budget)?;
-            let audit = audit(&trace, &defenses, &adversaries, trials);
-            let teaching = Teaching {
-                pupils: &pupils,
-                others: &other,
-                ladder: true,
-                ..Teaching::none()
+            let mut lives = Vec::new();
+            for seed in 1..=LIVES {
+                let audit = audit(&trace, &defenses, &adversaries, trials, seed);
+                lives.push(life(&audit, &other, &pupils)?);
+            }
+            let of = |what: fn(&Life) -> f64| -> [f64; 3] {
+                let all = || lives.iter().map(what);
+                let mean = all().sum::<f64>() / lives.len() as f64;
+                [
+                    mean,
+                    all().fold(f64::INFINITY, f64::min),
+                    all().fold(f64::NEG_INFINITY, f64::max),
+                ]
             };
-            let watching = Watching::default();
-            let found = run_taught(&audit, &watching, &teaching, &|_, _| {}, &|| false);
-            let of_all = |name: &str| {
-                let mut rows = found.results.iter();
-                rows.find(|row| row.adversary == name && row.device == "all")
-            };
-            let rung = found.ladder.iter().find(|rung| rung.adversary == "learned");
-            let (Some(rung), Some(count)) = (rung, of_all("count")) else {
-                return Err("nothing was learned".into());
-            };
-            let b = count.overhead.ratio.unwrap_or(f64::NAN);
-            let days_told = count.auc.map_or(f64::NAN, |auc| auc.value);
-            let of = |of: stp_audit::verdict::Interval, places: usize| {
-                format!(
-                    "{:.places$} [{:.places$}, {:.places$}]",
-                    of.value, of.low, of.high
-                )
-            };
+            let range =
+                |[mean, least, most]: [f64; 3]| format!("{mean:.2} [{least:.2}, {most:.2}]");
             println!(
-                "| {} | {decision} | {} | {} | {b:.1} | {} | {} | {:.1} % | {:.1} % | {days_told:.2} |",
+                "| {} | {decision} | {} | {} | {:.1} | {} | {} | {:.1} % | {:.1} % | {:.2} |",
                 way.name,
                 budget.map_or("no", |_| "auto"),
                 way.same.word(cover)?,
-                of(rung.auc, 2),
-                of(rung.lift, 2),
-                rung.confidence_at.top_10_percent.value * 100.0,
-                rung.base_rate * 100.0
+                of(|life| life.overhead)[0],
+                range(of(|life| life.rung.auc.value)),
+                range(of(|life| life.rung.lift.value)),
+                of(|life| life.rung.confidence_at.top_10_percent.value)[0] * 100.0,
+                of(|life| life.rung.base_rate)[0] * 100.0,
+                of(|life| life.days_told)[0],
             );
+            let Some(Life { rung, .. }) = lives.first() else {
+                continue;
+            };
             // A picture has six colours; the home's curves are nearly flat.
             if budget.is_none() && way.scope == Scope::PerDevice {
                 let points = rung.curve.iter();

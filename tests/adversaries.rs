@@ -1,301 +1,24 @@
 //! Adversaries against toy defenses written for this test: what the theory foretells is what they find.
-//!
-//! Homes and defenses are as small as the argument allows: seconds are whole, packets few, and the toy of stochastic traffic
-//! padding is the paper's per-second simulator (section 6.2) and nothing else.
 
+mod audits;
+mod toys;
+
+use audits::{adversaries, audit, of_all, Named};
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stp_audit::adversary::{find, Row, ADVERSARIES};
 use stp_audit::audit::{run, score, Audit};
-use stp_audit::flow::key::Endpoint;
-use stp_audit::packet::dissect::Protocol;
 use stp_audit::threat::*;
-use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
+use stp_audit::trace::Trace;
 use stp_audit::units::{Direction, Rate, Span, Timestamp, NANOS};
 use stp_audit::verdict::{Latency, Outcome};
-
-/// T of the camera: just above its longest activity.
-const PERIOD: i64 = 16;
-const CELL: u32 = 500;
-
-/// A kind of device: how many seconds its activities last, its packets a second, their bytes up and down.
-#[derive(Clone, Copy)]
-struct Model {
-    name: &'static str,
-    p: f64,
-    seconds: (i64, i64),
-    packets: i64,
-    up: u32,
-    down: u32,
-    /// Bytes of a packet every ten seconds, whatever anybody does; none where 0.
-    background: u32,
-}
-
-const CAMERA: Model = Model {
-    name: "camera",
-    p: 0.01,
-    seconds: (8, 15),
-    packets: 4,
-    up: 900,
-    down: 100,
-    background: 0,
-};
-
-/// A home of such devices for so many seconds: per idle second an activity begins with chance p.
-fn home(models: &[Model], seconds: i64, seed: u64) -> Trace {
-    let mut chance = ChaCha8Rng::seed_from_u64(seed);
-    let mut trace = Trace {
-        window: Span::new(Timestamp(0), Timestamp(seconds * NANOS - 1)),
-        devices: Vec::new(),
-        flows: Vec::new(),
-        packets: Vec::new(),
-        activities: Vec::new(),
-        source: Source::Generated,
-    };
-    for (device, model) in models.iter().enumerate() {
-        let end = |host, port| Endpoint {
-            address: [192, 0, 2, host].into(),
-            port,
-        };
-        trace.devices.push(Device {
-            id: model.name.into(),
-            name: model.name.into(),
-        });
-        trace.flows.push(Flow {
-            device: Some(device),
-            protocol: Protocol::TCP,
-            local: end(1, 40_000 + device as u16),
-            remote: end(2, 443),
-            server: Some(format!("{}.example", model.name)),
-        });
-        let flow = device as u32;
-        let mut packet = |at, direction, bytes| {
-            trace.packets.push(Packet {
-                at: Timestamp(at),
-                flow,
-                direction,
-                bytes,
-            });
-        };
-        let mut second = 0;
-        while second < seconds {
-            let lasts = chance.gen_range(model.seconds.0..=model.seconds.1);
-            if !chance.gen_bool(model.p) || second + lasts > seconds {
-                second += 1;
-                continue;
-            }
-            let step = NANOS / model.packets;
-            let packets = second * model.packets..(second + lasts) * model.packets;
-            let last = Timestamp((packets.end - 1) * step);
-            for at in packets.map(|n| n * step) {
-                packet(at, Direction::Up, model.up);
-                packet(at, Direction::Down, model.down);
-            }
-            let span = Span::new(Timestamp(second * NANOS), last);
-            trace.activities.push(Activity {
-                device,
-                span,
-                traffic: span,
-                label: "used".into(),
-            });
-            second += lasts;
-        }
-        if model.background > 0 {
-            let rhythm = (0..seconds).step_by(10);
-            rhythm.for_each(|second| packet(second * NANOS, Direction::Up, model.background));
-        }
-    }
-    trace.checked().unwrap()
-}
-
-/// Shows everything.
-struct Open;
-
-impl Defense for Open {
-    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
-        let flows = trace.flows.iter().map(|flow| (flow.far(), None));
-        let packets = trace.packets.iter();
-        wire(
-            trace,
-            flows.collect(),
-            packets
-                .map(|p| Sighting::one(p.at, p.flow, p.direction, p.bytes))
-                .collect(),
-        )
-    }
-
-    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        BTreeMap::new()
-    }
-}
-
-/// One flow for all, 60 bytes more a packet.
-struct Merge;
-
-impl Defense for Merge {
-    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
-        let packets = trace.packets.iter();
-        wire(
-            trace,
-            vec![("tunnel.example".into(), None)],
-            packets
-                .map(|p| Sighting::one(p.at, 0, p.direction, p.bytes + 60))
-                .collect(),
-        )
-    }
-
-    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        BTreeMap::new()
-    }
-}
-
-/// Cells without end.
-struct Constant;
-
-impl Defense for Constant {
-    fn shape(&self, trace: &Trace, _: &mut ChaCha8Rng) -> ShapedTrace {
-        let far = trace.flows[0].far();
-        let seconds = trace.window.end.0 / NANOS + 1;
-        let cells = cells(0, seconds);
-        wire(trace, vec![(far, Some(shaping(None)))], cells.to_vec())
-    }
-
-    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        BTreeMap::new()
-    }
-}
-
-/// The paper's simulator over a home of one device without background; with `phantoms` cover has the law of activities.
-struct Stp {
-    q: f64,
-    phantoms: bool,
-}
-
-impl Defense for Stp {
-    fn shape(&self, trace: &Trace, chance: &mut ChaCha8Rng) -> ShapedTrace {
-        let seconds = trace.window.end.0 / NANOS + 1;
-        let mut active = vec![false; seconds as usize];
-        for activity in &trace.activities {
-            let [from, to] = [activity.traffic.start, activity.traffic.end].map(|at| at.0 / NANOS);
-            active[from as usize..=to as usize].fill(true);
-        }
-        if self.phantoms {
-            // A Poisson process: phantoms overlap. Were none drawn while another lasts, long runs would betray activities again.
-            for second in 0..seconds {
-                if chance.gen_bool(self.q) {
-                    let lasts = chance.gen_range(CAMERA.seconds.0..=CAMERA.seconds.1);
-                    let end = (second + lasts).min(seconds);
-                    active[second as usize..end as usize].fill(true);
-                }
-            }
-        }
-        let (mut periods, mut second) = (Vec::new(), 0);
-        while second < seconds {
-            let cover = !self.phantoms && chance.gen_bool(self.q);
-            if active[second as usize] || cover {
-                periods.push(second);
-                second += PERIOD;
-            } else {
-                second += 1;
-            }
-        }
-        let far = trace.flows[0].far();
-        let shaping = shaping(Some(Duration::from_secs(PERIOD as u64)));
-        let sightings = periods.iter().flat_map(|&from| cells(from, from + PERIOD));
-        let mut shaped = wire(trace, vec![(far, Some(shaping))], sightings.collect());
-        shaped.periods = periods
-            .iter()
-            .map(|&from| {
-                let [start, end] = [from, from + PERIOD].map(|s| Timestamp(s * NANOS));
-                let span = Span::new(start, end);
-                let mut under = active[from as usize..].iter().take(PERIOD as usize);
-                PaddedPeriod {
-                    flow: 0,
-                    span,
-                    genuine: under.any(|&active| active),
-                }
-            })
-            .collect();
-        shaped
-    }
-
-    fn parameters(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        BTreeMap::from([("padding_probability", self.q.into())])
-    }
-
-    fn is_random(&self) -> bool {
-        true
-    }
-}
-
-/// 40 cells up and 8 down a second.
-fn shaping(period: Option<Duration>) -> Shaping {
-    Shaping {
-        period,
-        up: Rate::new(20_000.0).unwrap(),
-        down: Rate::new(4_000.0).unwrap(),
-        cell_bytes: CELL,
-    }
-}
-
-fn cells(from: i64, to: i64) -> [Sighting; 2] {
-    [(Direction::Up, 40), (Direction::Down, 8)].map(|(direction, a_second)| Sighting {
-        count: u32::try_from((to - from) * a_second).unwrap(),
-        every: NANOS / a_second,
-        ..Sighting::one(Timestamp(from * NANOS), 0, direction, CELL)
-    })
-}
-
-fn wire(
-    trace: &Trace,
-    flows: Vec<(String, Option<Shaping>)>,
-    sightings: Vec<Sighting>,
-) -> ShapedTrace {
-    let flow = |(far, shaping)| SeenFlow { far, shaping };
-    let seen = Observation {
-        vantage: Vantage::Outside,
-        window: trace.window,
-        flows: flows.into_iter().map(flow).collect(),
-        sightings,
-    };
-    let (genuine, carried) = (trace.bytes(), seen.bytes());
-    ShapedTrace {
-        cost: Cost {
-            genuine,
-            cover: carried - genuine.min(carried),
-            ..Cost::default()
-        },
-        seen,
-        delay: Delay::default(),
-        periods: Vec::new(),
-        broken: Vec::new(),
-    }
-}
-
-type Named = (String, Box<dyn Defense>);
+use toys::defenses::{Constant, Merge, Open, Stp};
+use toys::home::{home, Model, CAMERA};
 
 fn named(name: &str, defense: impl Defense + 'static) -> Named {
     (name.into(), Box::new(defense))
-}
-
-fn audit<'a>(
-    trace: &'a Trace,
-    defenses: &'a [Named],
-    adversaries: &'a [&'static Row],
-    trials: u32,
-) -> Audit<'a> {
-    Audit {
-        trace,
-        defenses,
-        adversaries,
-        trials,
-        seed: 1,
-        jobs: Some(2),
-        tolerance: Duration::ZERO,
-    }
 }
 
 /// The row of all devices of each adversary against one defense.
@@ -306,10 +29,7 @@ fn against(
     trials: u32,
 ) -> Vec<Outcome> {
     let defenses = [named("toy", defense)];
-    let adversaries: Vec<_> = names.iter().map(|name| find(name).unwrap()).collect();
-    let mut rows = run(&audit(trace, &defenses, &adversaries, trials), &|_, _| ());
-    rows.retain(|row| row.device == "all");
-    rows
+    of_all(&audit(trace, &defenses, &adversaries(names), trials))
 }
 
 fn value(row: &Outcome) -> f64 {

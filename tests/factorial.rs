@@ -1,25 +1,27 @@
 //! The chains of all devices together: laws they keep, what they tell that a forest does not, and models that are taken from
 //! one capture to another.
 
+mod audits;
+mod program;
+
+use audits::{add_device, audit, bare, defenses, lived, seeded, taught};
+use program::run;
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 use stp_audit::adversary::pupil::Choice;
-use stp_audit::adversary::{find_pupil, Schooling, Settings as Watching};
+use stp_audit::adversary::{find_pupil, Schooling};
 use stp_audit::audit::saved::{pack, read as read_models};
 use stp_audit::audit::school::{Models, Teaching};
-use stp_audit::audit::{run_taught, Audit, Audited};
-use stp_audit::defense::{self, Settings};
+use stp_audit::audit::{Audit, Audited};
 use stp_audit::flow::key::Endpoint;
 use stp_audit::learning::factorial::model::{Chain, Factorial, Level};
 use stp_audit::learning::factorial::series::Step;
 use stp_audit::learning::forest::Growth;
-use stp_audit::model::{generate, HomeModel};
-use stp_audit::packet::dissect::Protocol;
-use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
+use stp_audit::model::HomeModel;
+use stp_audit::trace::{Activity, Packet, Trace};
 use stp_audit::units::{Direction, Span, Timestamp, NANOS};
 
 /// Bytes up and down of one use of each device of [`home`].
@@ -32,32 +34,15 @@ const DEVICES: [(&str, [u32; 2]); 3] = [
 /// A home that is used about every third minute, for a second and a half each time, with a heartbeat of every device. Where
 /// `together`, half of the uses are of lamp and speaker at once; otherwise no two devices ever are.
 fn home(hours: i64, seed: u64, together: bool) -> Trace {
-    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let mut chance = seeded(seed);
     let seconds = hours * 3_600;
-    let mut trace = Trace {
-        window: Span::new(Timestamp(0), Timestamp(seconds * NANOS)),
-        devices: Vec::new(),
-        flows: Vec::new(),
-        packets: Vec::new(),
-        activities: Vec::new(),
-        source: Source::Generated,
-    };
+    let mut trace = bare(seconds * NANOS);
     for (device, (name, _)) in DEVICES.iter().enumerate() {
         let end = |net: u8, port| Endpoint {
             address: [net, 0, 2, device as u8 + 1].into(),
             port,
         };
-        trace.devices.push(Device {
-            id: (*name).into(),
-            name: (*name).into(),
-        });
-        trace.flows.push(Flow {
-            device: Some(device),
-            protocol: Protocol::TCP,
-            local: end(10, 40_000),
-            remote: end(192, 443),
-            server: Some(format!("{name}.example")),
-        });
+        add_device(&mut trace, name, [end(10, 40_000), end(192, 443)]);
         for second in (device as i64 * 7..seconds).step_by(20) {
             trace.packets.push(Packet {
                 at: Timestamp(second * NANOS),
@@ -112,22 +97,10 @@ fn audited(
     choice: Choice,
     jobs: usize,
 ) -> Audited {
-    let defenses: Vec<_> = names
-        .iter()
-        .map(|name| {
-            let row = defense::find(name).unwrap();
-            let made = (row.make)(&Settings::default(), trace).unwrap();
-            ((*name).to_owned(), made)
-        })
-        .collect();
+    let defenses = defenses(names, trace);
     let audit = Audit {
-        trace,
-        defenses: &defenses,
-        adversaries: &[],
-        trials: 1,
-        seed: 1,
         jobs: Some(jobs),
-        tolerance: Duration::from_secs(1),
+        ..audit(trace, &defenses, &[], 1)
     };
     let pupils = [find_pupil("device-from-rates").unwrap()];
     let teaching = Teaching {
@@ -143,9 +116,7 @@ fn audited(
         keep: true,
         ..*teaching
     };
-    run_taught(&audit, &Watching::default(), &teaching, &|_, _| {}, &|| {
-        false
-    })
+    taught(audit, &teaching)
 }
 
 fn of(others: &[Trace]) -> Teaching<'_> {
@@ -212,12 +183,7 @@ fn two_at_once_are_told_though_they_were_never_seen_together() {
 
 #[test]
 fn both_ways_on_made_up_homes() {
-    let lived = |home: &HomeModel, days: u64, seed| {
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        generate(home, days * 86_400, &mut chance)
-            .checked()
-            .unwrap()
-    };
+    let lived = |home: &HomeModel, days: u64, seed| lived(home, days * 86_400, seed);
     let mut all = String::new();
     for (home, days) in [(HomeModel::built_in(), 1), (HomeModel::habits(), 7)] {
         let (shown, taught) = (lived(&home, days, 1), lived(&home, 2 * days, 2));
@@ -297,16 +263,9 @@ fn the_same_numbers_for_any_threads_and_from_a_file_and_a_hostile_file_is_refuse
 
 /// `defend` with JSON on standard output.
 fn defend(words: &[&str]) -> serde_json::Value {
-    let output = assert_cmd::Command::cargo_bin("stp-audit")
-        .unwrap()
-        .arg("defend")
-        .args(words)
-        .args(["--trials", "1", "--format", "json", "--quiet"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let told = ["--trials", "1", "--format", "json", "--quiet"];
+    let typed = [&["defend"], words, &told].concat();
+    run(typed).ends(0).json()
 }
 
 #[test]

@@ -270,8 +270,8 @@ fn at_a_constant_quiet_rate_background_moves_nothing() {
 #[test]
 fn losses_cost_what_was_lost_and_hardly_move_anything() {
     let mut still = Tunnel::new(&Setup::default());
-    let coming = home(1200.0, 17, true);
-    still.run(at(1300.0), &coming);
+    let coming = home(6000.0, 17, true);
+    still.run(at(6100.0), &coming);
     let cells = |tunnel: &Tunnel| tunnel.padded(Direction::Up).len() as f64;
     for (loss, least) in [(0.001, 0.98), (0.02, 0.8), (0.3, 0.1)] {
         let setup = Setup {
@@ -282,7 +282,7 @@ fn losses_cost_what_was_lost_and_hardly_move_anything() {
             ..Setup::default()
         };
         let mut tunnel = Tunnel::new(&setup);
-        tunnel.run(at(1300.0), &coming);
+        tunnel.run(at(6100.0), &coming);
         let numbers = tunnel.numbers();
         let unlike: BTreeSet<usize> = numbers.iter().copied().collect();
         assert_eq!(numbers.len(), unlike.len(), "none twice");

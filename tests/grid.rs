@@ -1,13 +1,11 @@
 //! Padding on a grid: what waits for the next period is under it, and the audit finds what the equations foretell.
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+mod audits;
+
+use audits::{adversaries, audit, lived, made, of_all, seeded};
 use std::time::Duration;
-use stp_audit::adversary;
-use stp_audit::audit::{run, Audit};
 use stp_audit::defense::settings::{Padding, Settings, TimeModel};
-use stp_audit::defense::{find, DEFENSES};
-use stp_audit::model::generate;
+use stp_audit::defense::DEFENSES;
 use stp_audit::model::home::HomeModel;
 use stp_audit::score::delay::delayed;
 use stp_audit::score::periods::mark;
@@ -27,7 +25,7 @@ fn home(id: &str, p: f64, seconds: u64) -> Trace {
         ..HomeModel::single_device()
     };
     let home = home.with(model, Probability::new(p).unwrap());
-    generate(&home, seconds, &mut ChaCha8Rng::seed_from_u64(5))
+    lived(&home, seconds, 5)
 }
 
 fn settings(model: TimeModel, padding: Padding) -> Settings {
@@ -40,25 +38,13 @@ fn settings(model: TimeModel, padding: Padding) -> Settings {
 
 fn stp(settings: &Settings, trace: &Trace) -> Box<dyn Defense> {
     assert_eq!(DEFENSES.iter().filter(|row| row.name == "stp").count(), 1);
-    (find("stp").unwrap().make)(settings, trace).unwrap()
+    made("stp", settings, trace)
 }
 
 fn audited(trace: &Trace, settings: &Settings, trials: u32) -> Vec<Outcome> {
     let defenses = [("stp".to_owned(), stp(settings, trace))];
-    let adversaries =
-        ["every-padded-period", "run-length"].map(|name| adversary::find(name).unwrap());
-    let audit = Audit {
-        trace,
-        defenses: &defenses,
-        adversaries: &adversaries,
-        trials,
-        seed: 1,
-        jobs: Some(2),
-        tolerance: Duration::ZERO,
-    };
-    let mut rows = run(&audit, &|_, _| ());
-    rows.retain(|row| row.device == "all");
-    rows
+    let adversaries = adversaries(&["every-padded-period", "run-length"]);
+    of_all(&audit(trace, &defenses, &adversaries, trials))
 }
 
 /// c as it was aimed at, and as theory has it; b within three hundredths.
@@ -112,8 +98,7 @@ fn the_audit_marks_the_periods_that_the_shaper_knows_for_genuine() {
         ] {
             let trace = home(id, 0.002, 200_000);
             let padding = Padding::Q(Probability::new(q).unwrap());
-            let shaped = stp(&settings(model, padding), &trace)
-                .shape(&trace, &mut ChaCha8Rng::seed_from_u64(9));
+            let shaped = stp(&settings(model, padding), &trace).shape(&trace, &mut seeded(9));
             let truth = Truth::of(&trace, Duration::ZERO);
             let spans = shaped
                 .periods

@@ -1,22 +1,21 @@
 //! Habits: laws of the model that is fitted, and what padding that follows them does, on a made-up home whose people have some.
 
+mod audits;
 mod program;
 
+use audits::{adversaries, audit, made, of_all, seeded};
 use ndarray::{Array1, Array2};
 use program::line;
 use proptest::prelude::*;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
-use stp_audit::adversary;
-use stp_audit::audit::{run, Audit};
+use stp_audit::audit::Audit;
 use stp_audit::defense::settings::{DailyBudget, HabitsFrom, Padding, Scope};
-use stp_audit::defense::{find, Settings};
+use stp_audit::defense::Settings;
 use stp_audit::habits::markov::Markov;
 use stp_audit::habits::steps::Steps;
 use stp_audit::habits::training::{fit_states, turn, Effort};
 use stp_audit::habits::HabitsFile;
-use stp_audit::model::{generate, HomeModel};
+use stp_audit::model::HomeModel;
 use stp_audit::stats::area_under_curve;
 use stp_audit::threat::Defense;
 use stp_audit::trace::Trace;
@@ -84,7 +83,7 @@ proptest! {
     ) {
         let blocks = blocks.into_iter().zip(weights);
         let steps = Steps::of(blocks.flat_map(|((count, times), weight)| vec![(count, weight); times]));
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        let mut chance = seeded(seed);
         for states in 1..5 {
             let effort = Effort { turns: 40, ..Effort::default() };
             let Some((model, log_likelihood)) = fit_states(&steps, states, &effort, &mut chance) else {
@@ -112,7 +111,7 @@ proptest! {
 fn lived(days: u64) -> Trace {
     let home = HomeModel::habits();
     assert_eq!(home.devices.len(), 12);
-    generate(&home, days * 86_400, &mut ChaCha8Rng::seed_from_u64(1))
+    audits::lived(&home, days * 86_400, 1)
 }
 
 fn settings(decision: &str, q: f64) -> Settings {
@@ -124,24 +123,16 @@ fn settings(decision: &str, q: f64) -> Settings {
 }
 
 fn stp(settings: &Settings, trace: &Trace) -> Box<dyn Defense> {
-    (find("stp").unwrap().make)(settings, trace).unwrap()
+    made("stp", settings, trace)
 }
 
 fn audited(trace: &Trace, settings: &Settings, jobs: usize) -> Vec<Outcome> {
     let defenses = [("stp".to_owned(), stp(settings, trace))];
-    let adversaries = ["every-padded-period", "count"].map(|name| adversary::find(name).unwrap());
-    let audit = Audit {
-        trace,
-        defenses: &defenses,
-        adversaries: &adversaries,
-        trials: 3,
-        seed: 1,
+    let adversaries = adversaries(&["every-padded-period", "count"]);
+    of_all(&Audit {
         jobs: Some(jobs),
-        tolerance: Duration::ZERO,
-    };
-    let mut rows = run(&audit, &|_, _| ());
-    rows.retain(|row| row.device == "all");
-    rows
+        ..audit(trace, &defenses, &adversaries, 3)
+    })
 }
 
 /// The area under the curve of `count`, and the bytes with the defense over those without.
@@ -174,7 +165,7 @@ fn cover_comes_when_people_are_up() {
     let trace = lived(14);
     let at_night = |decision: &str| {
         let defense = stp(&settings(decision, 0.0005), &trace);
-        let shaped = defense.shape(&trace, &mut ChaCha8Rng::seed_from_u64(3));
+        let shaped = defense.shape(&trace, &mut seeded(3));
         let cover = shaped.periods.iter().filter(|period| !period.genuine);
         let begins: Vec<i64> = cover
             .map(|period| period.span.start.0.rem_euclid(86_400 * NANOS) / (3_600 * NANOS))
@@ -207,7 +198,7 @@ fn hours_and_bursts_tell_less_of_cover_that_follows_them() {
             sum.1 += 1.0;
         };
         for seed in 0..4 {
-            let shaped = defense.shape(&trace, &mut ChaCha8Rng::seed_from_u64(seed));
+            let shaped = defense.shape(&trace, &mut seeded(seed));
             let mut before = Timestamp(i64::MIN);
             for period in &shaped.periods {
                 let start = period.span.start;
@@ -282,9 +273,9 @@ fn days_that_were_not_known_are_hidden_too() {
     };
     let defense = stp(&held, &known);
     let home = HomeModel::habits();
-    let other = generate(&home, 28 * 86_400, &mut ChaCha8Rng::seed_from_u64(2));
+    let other = audits::lived(&home, 28 * 86_400, 2);
     let days = |trace: &Trace, seed: u64| -> Vec<f64> {
-        let shaped = defense.shape(trace, &mut ChaCha8Rng::seed_from_u64(seed));
+        let shaped = defense.shape(trace, &mut seeded(seed));
         let start = trace.window.start;
         let day = |n: i64| n * 86_400 * NANOS;
         (0..28)
@@ -310,7 +301,7 @@ fn genuine_traffic_goes_beyond_the_budget() {
         daily_budget: Some(DailyBudget::Periods(1)),
         ..settings("hourly", 0.0002)
     };
-    let shaped = stp(&held, &trace).shape(&trace, &mut ChaCha8Rng::seed_from_u64(3));
+    let shaped = stp(&held, &trace).shape(&trace, &mut seeded(3));
     assert_eq!(shaped.cost.dropped, 0);
     assert!(shaped.periods.len() > trace.activities.len() / 2);
     let genuine = shaped
@@ -353,12 +344,12 @@ fn habits_are_learned_on_the_way() {
         devices: hall.cloned().collect(),
         ..home
     };
-    let trace = generate(&home, 10 * 86_400, &mut ChaCha8Rng::seed_from_u64(1));
+    let trace = audits::lived(&home, 10 * 86_400, 1);
     let learned = Settings {
         habits: HabitsFrom::Learned { after: 20 },
         ..settings("hmm", 0.0005)
     };
-    let shaped = stp(&learned, &trace).shape(&trace, &mut ChaCha8Rng::seed_from_u64(3));
+    let shaped = stp(&learned, &trace).shape(&trace, &mut seeded(3));
     let knows = trace.activities[19].span.start;
     let seconds = |from: Timestamp, to: Timestamp| {
         let spans = shaped.periods.iter().map(|period| period.span);

@@ -1,46 +1,18 @@
 //! `device-rate` attacks what it has not seen: it learns from the first half of a home's activities and is shown the second.
 
-use clap::Parser;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+mod audits;
+
+use audits::{labelled, lived, made, seeded};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stp_audit::adversary;
-use stp_audit::cli::args::{Cli, Command};
-use stp_audit::cli::tracing::{trace, AtHome};
-use stp_audit::model::generate;
 use stp_audit::model::home::HomeModel;
 use stp_audit::score::tally::tally;
 use stp_audit::score::truth::Truth;
 use stp_audit::threat::Knowledge;
 use stp_audit::trace::Trace;
 use stp_audit::units::{Span, Timestamp};
-
-/// A labelled capture, as the program reads it.
-fn read(capture: &Path, labels: &Path, more: &str) -> Trace {
-    let words = ["stp-audit", "infer", capture.to_str().unwrap(), "--quiet"];
-    let labels = ["--labels", labels.to_str().unwrap()];
-    let cli = Cli::try_parse_from(
-        words
-            .into_iter()
-            .chain(labels)
-            .chain(more.split_whitespace()),
-    );
-    let cli = cli.unwrap();
-    let Some(Command::Infer(args)) = &cli.command else {
-        panic!("infer was typed");
-    };
-    let detect = &args.activity.detect;
-    let traced = trace(
-        &args.inputs,
-        &args.capture,
-        detect,
-        AtHome::LeftOut,
-        &cli.common,
-    );
-    traced.unwrap().trace
-}
 
 /// Cut where half of the activities have begun.
 fn halves(trace: &Trace) -> [Trace; 2] {
@@ -70,11 +42,8 @@ fn attacked(trace: &Trace, defense: &str, tolerance: u64) -> [u64; 4] {
     let [learned, shown] = halves(trace);
     let attack = adversary::find("device-rate").unwrap();
     let attack = (attack.make)(Arc::new(Knowledge::study(&learned)), &Default::default());
-    let defense = stp_audit::defense::find(defense).unwrap();
-    let defense = (defense.make)(&Default::default(), &shown).unwrap();
-    let wire = defense
-        .shape(&shown, &mut ChaCha8Rng::seed_from_u64(1))
-        .seen;
+    let defense = made(defense, &Default::default(), &shown);
+    let wire = defense.shape(&shown, &mut seeded(1)).seen;
     let truth = Truth::of(&shown, Duration::from_secs(tolerance));
     let all = &tally(&attack.guess(&wire), &truth)[0];
     [all.claims, all.correct, all.hit, all.activities]
@@ -87,11 +56,7 @@ fn line(home: &str, defense: &str, of: [u64; 4]) -> String {
 
 #[test]
 fn the_built_in_home_is_told_by_what_was_learned_of_its_morning() {
-    let home = generate(
-        &HomeModel::built_in(),
-        86_400,
-        &mut ChaCha8Rng::seed_from_u64(1),
-    );
+    let home = lived(&HomeModel::built_in(), 86_400, 1);
     let mut table = String::new();
     for (defense, least) in [("none", 0.95), ("vpn", 0.75)] {
         let of = attacked(&home, defense, 1);
@@ -109,18 +74,19 @@ fn captures_are_told_by_what_was_learned_of_their_first_half() {
     let evening = fixtures.join("evening-lan.pcapng");
     let mut homes = vec![(
         "evening",
-        read(&evening, &fixtures.join("evening-labels.csv"), ""),
+        labelled(&evening, &fixtures.join("evening-labels.csv"), &[]),
         60,
     )];
     if let Some(data) = std::env::var_os("STP_AUDIT_DATA") {
         let data = Path::new(&data);
-        let of = |folder: &str, capture: &str, more: &str| {
+        let of = |folder: &str, capture: &str, more: &[&str]| {
             let folder = data.join(folder);
-            read(&folder.join(capture), &folder.join("labels.csv"), more)
+            labelled(&folder.join(capture), &folder.join("labels.csv"), more)
         };
-        let plug = of("plug-lifecycle", "plug.pcap", "--merge 2s --tolerance 3s");
+        let merged = ["--merge", "2s", "--tolerance", "3s"];
+        let plug = of("plug-lifecycle", "plug.pcap", &merged);
         homes.push(("plug-lifecycle", plug, 3));
-        homes.push(("camera-week", of("camera-week", "camera.pcap", ""), 60));
+        homes.push(("camera-week", of("camera-week", "camera.pcap", &[]), 60));
     } else {
         println!("skipped: no real captures, STP_AUDIT_DATA is not set");
     }

@@ -1,25 +1,24 @@
 //! Adversaries that learn: what they make of defended and undefended homes, held against who knows nothing.
 
-use clap::Parser;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+mod audits;
+mod program;
+
+use audits::{adversaries, audit, defenses, labelled, lived, made, seeded, taught};
+use program::{valid, words as typed};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use stp_audit::adversary::packet_pairs::words;
 use stp_audit::adversary::wire::whose;
-use stp_audit::adversary::{find, find_pupil, Schooling, Settings as Watching};
+use stp_audit::adversary::{find, find_pupil, Schooling};
 use stp_audit::audit::saved::{pack, read as read_models, BYTES_AT_MOST};
 use stp_audit::audit::school::Teaching;
-use stp_audit::audit::{run_taught, Audit, Audited};
-use stp_audit::cli::args::{Cli, Command};
-use stp_audit::cli::tracing::{trace, AtHome};
-use stp_audit::defense::{self, Settings};
+use stp_audit::audit::{Audit, Audited};
+use stp_audit::defense::Settings;
 use stp_audit::learning::examples::Example;
 use stp_audit::learning::forest::Growth;
 use stp_audit::learning::pairs::Signatures;
-use stp_audit::model::{generate, HomeModel};
+use stp_audit::model::HomeModel;
 use stp_audit::stats::wilson;
 use stp_audit::threat::{Knowledge, Observation};
 use stp_audit::trace::Trace;
@@ -33,8 +32,7 @@ fn home(seed: u64, seconds: u64) -> Trace {
     for resident in &mut home.devices {
         resident.activity = stp_audit::units::Probability::clamped(resident.activity.get() * 10.0);
     }
-    let mut chance = ChaCha8Rng::seed_from_u64(seed);
-    generate(&home, seconds, &mut chance).checked().unwrap()
+    lived(&home, seconds, seed)
 }
 
 fn small() -> Schooling {
@@ -56,25 +54,11 @@ struct Asked<'a> {
 }
 
 fn audited(trace: &Trace, names: &[&str], asked: &Asked, teaching: &Teaching) -> Audited {
-    let defenses: Vec<_> = names
-        .iter()
-        .map(|name| {
-            let row = defense::find(name).unwrap();
-            let made = (row.make)(&Settings::default(), trace).unwrap();
-            ((*name).to_owned(), made)
-        })
-        .collect();
-    let adversaries: Vec<_> = ["threshold", "every-padded-period", "run-length"]
-        .map(|name| find(name).unwrap())
-        .to_vec();
+    let defenses = defenses(names, trace);
+    let adversaries = adversaries(&["threshold", "every-padded-period", "run-length"]);
     let audit = Audit {
-        trace,
-        defenses: &defenses,
-        adversaries: &adversaries,
-        trials: 2,
-        seed: 1,
         jobs: Some(asked.jobs),
-        tolerance: Duration::from_secs(1),
+        ..audit(trace, &defenses, &adversaries, 2)
     };
     let pupils: Vec<_> = asked
         .pupils
@@ -87,9 +71,7 @@ fn audited(trace: &Trace, names: &[&str], asked: &Asked, teaching: &Teaching) ->
         ladder: asked.ladder,
         ..*teaching
     };
-    run_taught(&audit, &Watching::default(), &teaching, &|_, _| {}, &|| {
-        false
-    })
+    taught(audit, &teaching)
 }
 
 fn none() -> Teaching<'static> {
@@ -228,12 +210,7 @@ fn who_begins_on_the_second_is_known_by_it_and_nobody_else() {
 #[test]
 fn people_with_habits_are_told_by_nearly_every_claim_until_their_home_is_defended() {
     // Ten days; among thousands of heartbeats one burst in two hundred is a use.
-    let lived = |seed| {
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        generate(&HomeModel::habits(), 10 * 86_400, &mut chance)
-            .checked()
-            .unwrap()
-    };
+    let lived = |seed| lived(&HomeModel::habits(), 10 * 86_400, seed);
     let (trace, others) = (lived(1), [lived(2)]);
     let asked = Asked {
         pupils: &["learned", "packet-pairs"],
@@ -430,27 +407,11 @@ fn kinds_of_a_real_plug_are_told_by_lengths_until_it_is_padded() {
     };
     let folder = Path::new(&data).join("plug-lifecycle");
     let (capture, labels) = (folder.join("plug.pcap"), folder.join("labels.csv"));
-    let words = ["stp-audit", "infer", capture.to_str().unwrap(), "--quiet"];
-    let words = words
-        .into_iter()
-        .chain(["--labels", labels.to_str().unwrap()]);
-    let cli = Cli::try_parse_from(words).unwrap();
-    let Some(Command::Infer(args)) = &cli.command else {
-        panic!("infer was typed");
-    };
-    let read = trace(
-        &args.inputs,
-        &args.capture,
-        &args.activity.detect,
-        AtHome::LeftOut,
-        &cli.common,
-    );
-    let plug = read.unwrap().trace;
+    let plug = labelled(&capture, &labels, &[]);
     let mut text = String::new();
     for name in ["none", "stp"] {
-        let row = defense::find(name).unwrap();
-        let defense = (row.make)(&Settings::default(), &plug).unwrap();
-        let seen = defense.shape(&plug, &mut ChaCha8Rng::seed_from_u64(1)).seen;
+        let defense = made(name, &Settings::default(), &plug);
+        let seen = defense.shape(&plug, &mut seeded(1)).seen;
         let all = activities(&seen, &plug);
         let switch = |label: &str| label.starts_with("on_") || label.starts_with("off_");
         let part = |label: &str, place: usize| {
@@ -484,50 +445,23 @@ fn on_the_command_line_models_are_kept_and_read_back_and_reports_keep_their_sche
     let hours: Vec<String> = (0..24).map(|hour| format!("{hour},0.{hour:02}")).collect();
     std::fs::write(at("priors.csv"), hours.join("\n")).unwrap();
     let run = |more: &[&str]| {
-        let output = assert_cmd::Command::cargo_bin("stp-audit")
-            .unwrap()
-            .args([
-                "defend",
-                "--mode",
-                "none,stp",
-                "--duration",
-                "3h",
-                "--trials",
-                "2",
-            ])
-            .args(["--adversary", "all", "--format", "json", "--quiet"])
-            .args(more)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-            said,
-        )
+        let home =
+            "defend --mode none,stp --duration 3h --trials 2 --adversary all --format json --quiet";
+        typed(home, more)
     };
     let (priors, models) = (at("priors.csv"), at("models"));
-    let (code, text, said) = run(&["--ladder", "--priors", &priors, "--save-model", &models]);
-    assert_eq!(code, Some(0), "{said}");
-    let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../src/report/verdict.schema.json")).unwrap();
-    let taught: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(&taught)
-        .map(|e| e.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{errors:?}");
+    let taught = run(&["--ladder", "--priors", &priors, "--save-model", &models]);
+    let taught = taught.ends(0).json();
+    valid(&taught, "verdict.schema.json");
     assert!(taught["ladder"].as_array().unwrap().len() >= 12);
     // What was kept answers as what was learned just then.
-    let (code, text, said) = run(&["--load-model", &models]);
-    assert_eq!(code, Some(0), "{said}");
-    let known: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let known = run(&["--load-model", &models]).ends(0).json();
     assert_eq!(known["results"], taught["results"]);
     // What is of no use is refused.
-    let (code, _, said) = run(&["--load-model", &priors]);
+    let refused = run(&["--load-model", &priors]).ends(2);
     assert!(
-        code == Some(2) && said.contains("--save-model wrote"),
-        "{said}"
+        refused.err.contains("--save-model wrote"),
+        "{}",
+        refused.err
     );
 }

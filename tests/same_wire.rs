@@ -1,22 +1,23 @@
 //! Adversaries that learn from the very wire they are asked about, as of a defense of which nothing else is known.
 
+mod audits;
 mod program;
 
-use program::{line, run, Run};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use audits::{audit, lived, made, seeded, taught, Named};
+use program::{line, valid, words};
+use rand::Rng;
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use stp_audit::adversary::{find_pupil, Settings as Watching};
 use stp_audit::audit::school::Teaching;
-use stp_audit::audit::{run_taught, score_taught, Audit, Audited, Scored};
+use stp_audit::audit::{score_taught, Audited, Scored};
 use stp_audit::defense::tunnel::Recorded;
-use stp_audit::defense::{self, Settings};
+use stp_audit::defense::Settings;
 use stp_audit::flow::key::Endpoint;
-use stp_audit::model::{generate, HomeModel};
+use stp_audit::model::HomeModel;
 use stp_audit::packet::dissect::Protocol;
-use stp_audit::threat::{Defense, Observation, SeenFlow, Sighting, Vantage};
+use stp_audit::threat::{Observation, SeenFlow, Sighting, Vantage};
 use stp_audit::trace::{Activity, Device, Flow, Packet, Source, Trace};
 use stp_audit::units::{Direction, Span, Timestamp};
 use stp_audit::verdict::ladder::Rung;
@@ -33,7 +34,7 @@ fn endpoint(address: [u8; 4], port: u16) -> Endpoint {
 /// Twelve hours of a plug, and a defense by hand: at some time of each minute it is used (15 of 100 minutes), or cover says so
 /// (35 of 100). A use is eight seconds of a packet every half second, and cover so many packets of the same.
 fn plug(cover: u32) -> (Trace, Observation) {
-    let mut chance = ChaCha8Rng::seed_from_u64(8);
+    let mut chance = seeded(8);
     let half = Duration::from_millis(500);
     let (mut packets, mut activities, mut sightings) = (Vec::new(), Vec::new(), Vec::new());
     for minute in 0..MINUTES {
@@ -175,15 +176,11 @@ fn cover_like_use_is_not_told_although_the_same_wire_was_learned() {
 
 #[test]
 fn a_recorded_wire_is_answered_by_who_was_taught_on_what_made_it() {
-    let trace = |seed| {
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let home = generate(&HomeModel::built_in(), 14_400, &mut chance);
-        home.checked().unwrap()
-    };
+    let trace = |seed| lived(&HomeModel::built_in(), 14_400, seed);
     let (trace, others) = (trace(1), [trace(2), trace(3)]);
-    let stp = || (defense::find("stp").unwrap().make)(&Settings::default(), &trace).unwrap();
-    let recorded = || -> (String, Box<dyn Defense>) {
-        let shaped = stp().shape(&trace, &mut ChaCha8Rng::seed_from_u64(5));
+    let stp = || made("stp", &Settings::default(), &trace);
+    let recorded = || -> Named {
+        let shaped = stp().shape(&trace, &mut seeded(5));
         let recorded = Recorded {
             of: "stp".into(),
             shaped,
@@ -193,16 +190,7 @@ fn a_recorded_wire_is_answered_by_who_was_taught_on_what_made_it() {
         ("tape".to_owned(), Box::new(recorded))
     };
     let pupils = [find_pupil("learned").unwrap()];
-    let audited = |defenses: &[(String, Box<dyn Defense>)], others| {
-        let audit = Audit {
-            trace: &trace,
-            defenses,
-            adversaries: &[],
-            trials: 2,
-            seed: 1,
-            jobs: Some(2),
-            tolerance: Duration::from_secs(1),
-        };
+    let audited = |defenses: &[Named], others| {
         let teaching = Teaching {
             pupils: &pupils,
             others,
@@ -210,9 +198,7 @@ fn a_recorded_wire_is_answered_by_who_was_taught_on_what_made_it() {
             keep: true,
             ..Teaching::none()
         };
-        run_taught(&audit, &Watching::default(), &teaching, &|_, _| {}, &|| {
-            false
-        })
+        taught(audit(&trace, defenses, &[], 2), &teaching)
     };
     let both = audited(&[("stp".to_owned(), stp()), recorded()], &others);
     let names: Vec<&str> = both
@@ -240,21 +226,6 @@ fn a_recorded_wire_is_answered_by_who_was_taught_on_what_made_it() {
     let nothing = audited(&[("stp".to_owned(), stp())], &[]);
     let says = nothing.caveats.join("\n");
     assert!(says.contains("0 genuine examples and 0 others"), "{says}");
-}
-
-/// Runs the program with the words of a line, and more.
-fn words(line: &str, more: &[&str]) -> Run {
-    run(line.split_whitespace().chain(more.iter().copied()))
-}
-
-fn valid(verdict: &Value) {
-    let schema: Value = serde_json::from_str(stp_audit::report::audit::json::SCHEMA).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let wrong: Vec<String> = validator
-        .iter_errors(verdict)
-        .map(|e| e.to_string())
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 fn caveats(verdict: &Value) -> String {
@@ -288,7 +259,7 @@ fn a_defended_wire_is_scored_as_defend_scores_it() {
         let given = ["--before", &plain, "--after", &shaped, "--labels", &truth];
         let line = format!("score --seed 2 --format json --quiet {more}");
         let scored = words(&line, &[&given[..], files].concat()).ends(0).json();
-        valid(&scored);
+        valid(&scored, "verdict.schema.json");
         scored
     };
     let scored = score("--adversary usual,learned", &[]);
@@ -359,7 +330,7 @@ fn too_little_to_learn_from_is_said_and_nothing_is_claimed() {
         &given,
     );
     let scored = scored.ends(0).json();
-    valid(&scored);
+    valid(&scored, "verdict.schema.json");
     let says = caveats(&scored);
     assert!(says.contains("black-box: learned was not taught, and claims nothing"));
     let rows = scored["results"].as_array().unwrap();

@@ -1,32 +1,15 @@
 //! A capture as a trace: nothing lost and nothing added, beside what `infer` tells of the same capture.
 
+mod audits;
 mod program;
 
-use clap::Parser;
+use audits::traced;
 use program::{fixtures, real};
 use std::collections::BTreeMap;
 use std::path::Path;
-use stp_audit::cli::args::{Cli, Command};
-use stp_audit::cli::tracing::{trace, AtHome, Traced};
+use stp_audit::cli::tracing::{AtHome, Traced};
 use stp_audit::trace::Source;
 use stp_audit::units::Direction;
-
-/// The trace of a capture, with more arguments of `infer`.
-fn traced(input: &Path, more: &[&str], at_home: AtHome) -> Traced {
-    let typed = ["stp-audit", "infer", input.to_str().unwrap(), "--quiet"];
-    let cli = Cli::try_parse_from(typed.iter().chain(more)).unwrap();
-    let Some(Command::Infer(args)) = &cli.command else {
-        panic!("infer was typed");
-    };
-    trace(
-        &args.inputs,
-        &args.capture,
-        &args.activity.detect,
-        at_home,
-        &cli.common,
-    )
-    .unwrap()
-}
 
 /// Flows, packets, bytes up and bytes down by device; those of no device under "".
 type Sums = BTreeMap<String, (u64, u64, u64, u64)>;

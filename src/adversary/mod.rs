@@ -12,6 +12,8 @@ pub mod features;
 pub mod hours;
 pub mod identity;
 pub mod learned;
+pub mod mind;
+pub mod model;
 pub mod packet_pairs;
 pub mod padding;
 pub mod priors;

@@ -2,7 +2,9 @@
 
 use super::blocks::Folds;
 use super::features::Question;
-use super::pupil::{Mind, Model, Pupil, Series};
+use super::mind::Mind;
+use super::model::Model;
+use super::pupil::{Pupil, Series};
 use super::wire::{Watcher, Wire};
 use crate::learning::factorial::series::Step;
 use crate::rate::Grid;
@@ -87,7 +89,21 @@ impl Taught {
         }
     }
 
-    fn guesses(&self, wire: &Wire, all: bool) -> Vec<Guess> {
+    /// What it claims, and beside that all that it believes in, too little to claim it or not: what a curve over all beliefs is
+    /// drawn from.
+    pub fn claims_and_beliefs_on(&self, wire: &Wire) -> (Vec<Guess>, Vec<Guess>) {
+        let (mut claims, mut beliefs) = (Vec::new(), Vec::new());
+        self.each(wire, &mut |guess, claimed| {
+            if claimed {
+                claims.push(guess);
+            }
+            beliefs.push(guess);
+        });
+        (claims, beliefs)
+    }
+
+    /// Shows all that it believes in, and whether it claims it.
+    fn each(&self, wire: &Wire, show: &mut dyn FnMut(Guess, bool)) {
         let whole = self.models.iter().any(|model| model.together.is_some());
         let series = whole.then(|| self.pupil.series(wire)).flatten();
         let asked: Vec<Asked> = self
@@ -99,7 +115,6 @@ impl Taught {
                 Asked::about(model, series.as_ref(), &wanted)
             })
             .collect();
-        let mut guesses = Vec::new();
         self.pupil
             .look(wire, &self.knowledge, &mut |question, row| {
                 let fold = self.folds.at(question.span.start);
@@ -108,15 +123,13 @@ impl Taught {
                 let Some((belief, claims_from)) = answer else {
                     return;
                 };
-                if all || belief >= claims_from {
-                    guesses.push(Guess {
-                        span: question.span,
-                        device: question.device,
-                        belief,
-                    });
-                }
+                let guess = Guess {
+                    span: question.span,
+                    device: question.device,
+                    belief,
+                };
+                show(guess, belief >= claims_from);
             });
-        guesses
     }
 }
 
@@ -128,10 +141,12 @@ impl Adversary for Taught {
 
 impl Watcher for Taught {
     fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
-        self.guesses(wire, false)
-    }
-
-    fn beliefs_on(&self, wire: &Wire) -> Vec<Guess> {
-        self.guesses(wire, true)
+        let mut claims = Vec::new();
+        self.each(wire, &mut |guess, claimed| {
+            if claimed {
+                claims.push(guess);
+            }
+        });
+        claims
     }
 }

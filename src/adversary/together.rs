@@ -6,7 +6,9 @@
 //! either class as there are, evenly drawn or all, give the same area but for chance. Chains are told apart from each other by
 //! what they send alone or together, so all of them are learned, whichever are taken.
 
-use super::pupil::{area, held_back, Choice, Model, Part, Way};
+use super::mind::{area, held_back, Part};
+use super::model::Model;
+use super::pupil::{Choice, Way};
 use crate::learning::examples::{Examples, LearnError};
 use crate::learning::factorial::model::Factorial;
 use crate::learning::factorial::series::Lesson;

@@ -68,11 +68,6 @@ pub trait Watcher: Adversary {
     fn guess_on(&self, wire: &Wire) -> Vec<Guess> {
         self.guess(wire.seen)
     }
-
-    /// The same, and what it believes in too little to claim it: what a curve over all beliefs is drawn from.
-    fn beliefs_on(&self, wire: &Wire) -> Vec<Guess> {
-        self.guess_on(wire)
-    }
 }
 
 /// Bins the wire, flows put together by device; those nobody can be told by first, then by device. What is silent is left out.

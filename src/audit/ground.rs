@@ -84,13 +84,30 @@ impl<'a> Ground<'a> {
         Wire::new(seen, &self.knowledge, self.bin)
     }
 
-    /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike.
+    /// The padded periods: the home's own record, or, of a black box, those that can be read off the wire; marked alike. Which
+    /// of them go on with the one before is read off the wire either way: where padding begins again sooner than a cell is due,
+    /// nobody sees a break.
     pub fn periods(&self, shaped: &ShapedTrace, wire: &Wire, truth: &Truth) -> Vec<Marked> {
         let whose = whose(&shaped.seen, &self.knowledge);
         let spans = match shaped.periods.is_empty() {
             true => padding::periods(wire.padding()),
             false => shaped.periods.iter().map(|p| (p.flow, p.span)).collect(),
         };
-        mark(spans, &whose, truth)
+        let mut marked = mark(spans, &whose, truth);
+        for padding in wire.padding() {
+            let of = |period: &Marked| period.flow.cmp(&padding.flow);
+            let first = marked.partition_point(|period| of(period).is_lt());
+            let after = marked.partition_point(|period| of(period).is_le());
+            let periods = marked.get_mut(first..after).unwrap_or_default();
+            for run in &padding.runs {
+                let span = padding.span(run);
+                let begun = periods.partition_point(|period| period.span.start <= span.start);
+                let rest = periods.get_mut(begun..).unwrap_or_default().iter_mut();
+                for period in rest.take_while(|period| period.span.start < span.end) {
+                    period.goes_on = true;
+                }
+            }
+        }
+        marked
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::adversary::blocks::Folds;
 use crate::adversary::features::Question;
-use crate::adversary::pupil::Model;
+use crate::adversary::model::Model;
 use crate::score::truth::{meets, Truth};
 use crate::trace::Trace;
 use crate::units::Span;

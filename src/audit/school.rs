@@ -17,7 +17,7 @@ use super::streams::stream;
 use crate::adversary::blocks::{Blocks, Folds};
 use crate::adversary::features::NAMES;
 use crate::adversary::identity;
-use crate::adversary::pupil::Model;
+use crate::adversary::model::Model;
 use crate::adversary::{PupilRow, Schooling};
 use crate::learning::examples::Examples;
 use crate::score::truth::Truth;

@@ -1,7 +1,7 @@
 //! One trial: a wire is shown to every adversary, and what they claim is counted.
 
 use super::ground::Ground;
-use super::ladder::{Heard, Listener};
+use super::listener::{Heard, Listener};
 use super::school::School;
 use crate::adversary::wire::{whose, Watcher};
 use crate::adversary::Kind;
@@ -81,11 +81,7 @@ pub fn judge(
         true => Cow::Borrowed(&ground.truth),
         false => Cow::Owned(ground.truth.with(&carried)),
     };
-    let taught = school.courses.iter().map(|course| match &course.taught {
-        Some(taught) => taught.guess_on(&wire),
-        None => Vec::new(),
-    });
-    let guesses: Vec<Vec<Guess>> = ground
+    let mut guesses: Vec<Vec<Guess>> = ground
         .watchers
         .iter()
         .map(|(row, adversary)| match (row.kind, &away) {
@@ -93,9 +89,22 @@ pub fn judge(
             (Kind::Days, None) => Vec::new(),
             _ => adversary.guess_on(&wire),
         })
-        .chain(taught)
         .collect();
-    let heard = listener.map(|listener| listener.hear(ground, school, &wire, &truth, number));
+    let heard = match listener {
+        Some(listener) => {
+            let (heard, claims) = listener.hear(ground, school, &wire, &truth, number, &guesses);
+            guesses.extend(claims);
+            Some(heard)
+        }
+        None => {
+            let courses = school.courses.iter();
+            guesses.extend(courses.map(|course| match &course.taught {
+                Some(taught) => taught.guess_on(&wire),
+                None => Vec::new(),
+            }));
+            None
+        }
+    };
     // All against the same shuffles: a new adversary does not move the others.
     let of_activities: Vec<&[Guess]> = guesses
         .iter()

@@ -10,8 +10,8 @@
 //!   with chance v, because a draw said so: of phantom activities of mean length d' with 1 - (1-q)^d', under the paper's
 //!   rule with q. Either goes on as well with 1 - 1/n where it began the padding and takes n periods on average. So another
 //!   period follows with chance e = 1 - (1-u)(1-v);
-//! - c = (1-e) (1 - a (1-p)^T) + u + (1-u) v (1 - (1-p)^T), and stretches last T / (1-e) on average, with (1-h) / h between
-//!   them, h = p + q - pq.
+//! - c = (1-e) (1 - a (1-p)^T) + u + (1-u) v (1 - (1-p)^T), and stretches last T / (1-e) on average, with -1 / ln(1-h)
+//!   between them, h = p + q - pq; under the paper's rule, which draws for whole seconds, (1-h) / h.
 //!
 //! It is a renewal argument that takes the ends of periods for random instants: good to a few hundredths.
 
@@ -156,7 +156,11 @@ impl Renewal {
         let first = 1.0 - by_cover * (1.0 - chance_within);
         let c = ends * first + u + (1.0 - u) * v * chance_within;
         // Stretches over stretches and gaps, both times the chance of an end.
-        let gap = (1.0 - begins) / begins * ends;
+        let gap = match self.rule {
+            // Both are Poisson processes, of which a second has a begin with chance h.
+            ExtensionRule::Phantom => -ends / (-begins).ln_1p(),
+            ExtensionRule::Paper => (1.0 - begins) / begins * ends,
+        };
         let padded_share = self.period_s / (self.period_s + gap);
         let padded = padded_share * self.seconds / self.period_s;
         let rate = padded_share * self.padded_rate + (1.0 - padded_share) * self.idle_rate;

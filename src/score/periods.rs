@@ -18,6 +18,8 @@ pub struct Marked {
     pub begun: bool,
     /// Whether an activity came and went under it, so that padding would have been the same without.
     pub within: bool,
+    /// Whether it goes on, without a break, with the period before.
+    pub goes_on: bool,
 }
 
 /// Marks periods, given as (flow, from begin to end); `whose` tells the device of each flow. Ordered by flow, then by begin.
@@ -43,6 +45,7 @@ pub fn mark(
             genuine: false,
             begun: false,
             within: false,
+            goes_on: false,
         };
         for of in under {
             marked.genuine = true;
@@ -53,5 +56,11 @@ pub fn mark(
     });
     let mut marked: Vec<Marked> = marked.collect();
     marked.sort_by_key(|period| (period.flow, period.span));
+    let mut before: Option<(u32, Timestamp)> = None;
+    for period in &mut marked {
+        let end = before.filter(|(flow, _)| *flow == period.flow);
+        period.goes_on = end.is_some_and(|(_, end)| period.span.start.0.saturating_sub(end.0) <= 1);
+        before = Some((period.flow, period.span.end));
+    }
     marked
 }

@@ -42,11 +42,11 @@ pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
         return bernoulli::make(draws, None);
     };
     // Begins a second, so many that a second, or a period, has one with chance q.
-    let wanted = match draws.model {
-        // A gap is a second and a wait: 1 + 1 / rate = 1 / q.
-        TimeModel::PerSecond => q / (1.0 - q),
-        TimeModel::Grid => -(-q).ln_1p() / draws.period.as_secs_f64().max(1e-9),
+    let draw_s = match draws.model {
+        TimeModel::PerSecond => 1.0,
+        TimeModel::Grid => draws.period.as_secs_f64().max(1e-9),
     };
+    let wanted = -(-q).ln_1p() / draw_s;
     let scales = scales(wanted / rate);
     let busiest = scales.iter().copied().fold(0.0, f64::max) * habits.busiest_rate();
     if busiest.is_nan() || busiest > BEGINS_AT_MOST {

@@ -5,12 +5,11 @@
 //! hours. Where q is so high that a busy hour's chance would exceed 1 it is 1, and the other hours make up for it, as far as
 //! they have a weight: of habits from a file that leave hours without any, a q beyond what is left is not reached.
 
-use super::bernoulli::{failures, on_grid};
+use super::bernoulli::{failures, on_grid, wait};
 use super::decision::{Decision, Draws, TimeModel};
 use crate::habits::hourly::{hour_end, hour_of, HOURS};
 use crate::habits::{Habits, Hourly};
-use crate::units::{nanos, Probability, Timestamp, NANOS};
-use rand::Rng;
+use crate::units::{nanos, Probability, Timestamp};
 use rand_chacha::ChaCha8Rng;
 
 /// Hours that are passed through in search of a yes, at most: a hundred years.
@@ -31,49 +30,55 @@ pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
     })
 }
 
+impl ByHour {
+    fn chance_at(&self, at: Timestamp) -> Probability {
+        let yes = self.chances.get(hour_of(at)).copied();
+        Probability::clamped(yes.unwrap_or(0.0))
+    }
+
+    /// Anywhere, as one coin has it.
+    fn within_seconds(&self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
+        let mut at = from;
+        for _ in 0..HOURS_AT_MOST {
+            let end = hour_end(at)?;
+            let begin = wait(self.chance_at(at), chance).and_then(|wait| at.0.checked_add(wait));
+            match begin.filter(|begin| *begin < end.0) {
+                Some(begin) => return Some(Timestamp(begin)),
+                // Past the hour it is another coin, and nothing is remembered.
+                None => at = end,
+            }
+        }
+        None
+    }
+
+    /// On the grid.
+    fn on_periods(&self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
+        let every = nanos(self.draws.period).max(1);
+        let mut at = on_grid(from, self.draws.origin, every)?;
+        for _ in 0..HOURS_AT_MOST {
+            let left = hour_end(at)?.0.checked_sub(at.0)?;
+            // At least the one right now.
+            let tosses = (left - 1) / every + 1;
+            let no = failures(self.chance_at(at), chance).filter(|no| *no < tosses);
+            let after = |skipped: i64| at.0.checked_add(skipped.checked_mul(every)?).map(Timestamp);
+            match no {
+                Some(no) => return after(no),
+                None => at = after(tosses)?,
+            }
+        }
+        None
+    }
+}
+
 impl Decision for ByHour {
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
         if self.chances.iter().all(|yes| *yes <= 0.0) {
             return None;
         }
-        let Draws {
-            model,
-            period,
-            origin,
-            ..
-        } = self.draws;
-        let (first, every) = match model {
-            TimeModel::PerSecond => (from, NANOS),
-            TimeModel::Grid => {
-                let period = nanos(period).max(1);
-                (on_grid(from, origin, period)?, period)
-            }
-        };
-        let mut skipped = 0i64;
-        for _ in 0..HOURS_AT_MOST {
-            let at = Timestamp(first.0.checked_add(skipped.checked_mul(every)?)?);
-            let left = hour_end(at)?.0.checked_sub(at.0)?;
-            // At least the one right now.
-            let tosses = (left - 1) / every + 1;
-            let yes = self.chances.get(hour_of(at)).copied().unwrap_or(0.0);
-            let Some(no) = failures(Probability::clamped(yes), chance).filter(|no| *no < tosses)
-            else {
-                skipped = skipped.checked_add(tosses)?;
-                continue;
-            };
-            skipped = skipped.checked_add(no)?;
-            let wait = match (model, skipped) {
-                (TimeModel::Grid, skipped) => skipped.checked_mul(every)?,
-                // As one coin has it: at once, or anywhere within its second.
-                (TimeModel::PerSecond, 0) => 0,
-                (TimeModel::PerSecond, skipped) => {
-                    let within = (chance.gen::<f64>() * NANOS as f64) as i64;
-                    (skipped - 1).checked_mul(NANOS)?.checked_add(within)?
-                }
-            };
-            return first.0.checked_add(wait).map(Timestamp);
+        match self.draws.model {
+            TimeModel::PerSecond => self.within_seconds(from, chance),
+            TimeModel::Grid => self.on_periods(from, chance),
         }
-        None
     }
 
     fn goes_on(&self, at: Timestamp) -> bool {

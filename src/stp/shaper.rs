@@ -325,20 +325,32 @@ impl Shaper {
             }
         };
         self.phantom = self.phantom.max(until);
-        let again = match (self.plan.model, rule) {
-            // A draw a second, whatever runs: a Poisson process cut into seconds.
-            (TimeModel::PerSecond, ExtensionRule::Phantom) => {
-                Some(Timestamp(at.0.saturating_add(NANOS)))
-            }
+        self.decided = match (self.plan.model, rule) {
+            // A Poisson process, whatever runs: right after a begin as at any other time.
+            (TimeModel::PerSecond, ExtensionRule::Phantom) => self.after(at, chance),
             // Not while padded.
             (TimeModel::PerSecond, ExtensionRule::Paper) => None,
-            (TimeModel::Grid, _) => Some(at + period),
+            (TimeModel::Grid, _) => {
+                let again = Some(at + period).filter(|&again| again > at);
+                again.and_then(|from| self.plan.decision.next(from, chance))
+            }
         };
-        self.decided = again
-            .filter(|&again| again > at)
-            .and_then(|from| self.plan.decision.next(from, chance));
         if self.end.is_none() {
             self.begin(at, chance);
+        }
+    }
+
+    /// The first begin by chance after one.
+    fn after(&mut self, at: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
+        let next = |shaper: &mut Self, wait, chance: &mut ChaCha8Rng| {
+            let from = Timestamp(at.0.checked_add(wait)?);
+            let next = shaper.plan.decision.next(from, chance)?;
+            Some((next, next == from))
+        };
+        match next(self, 1, chance)? {
+            // Who says at once is asked again in a second: padding goes on whatever he says meanwhile.
+            (_, true) => next(self, NANOS, chance).map(|(next, _)| next),
+            (next, false) => Some(next),
         }
     }
 
@@ -400,12 +412,16 @@ impl Shaper {
         if !runs
             && (self.plan.model, self.plan.rule) == (TimeModel::PerSecond, ExtensionRule::Paper)
         {
-            self.decided = self.plan.decision.next(at, chance);
-            if self.decided == Some(at) {
-                // A draw right at the end goes on as an extension does: the wire looks the same.
+            // A begin in the second that follows goes on as an extension does: the paper's draws are for whole seconds.
+            let second = Timestamp(at.0.saturating_add(NANOS));
+            let begin = self.plan.decision.next(at, chance);
+            if begin.is_some_and(|begin| begin < second) {
                 self.decided = None;
                 let duration = self.plan.durations.draw(self.plan.period, chance);
                 self.phantom = whole_periods(at, duration, self.plan.period);
+            } else {
+                // That second had its draw: the next one follows right here, and nothing is remembered.
+                self.decided = begin.map(|begin| Timestamp(begin.0.saturating_sub(NANOS)));
             }
         }
         if runs || self.phantom >= at {

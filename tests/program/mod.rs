@@ -146,3 +146,27 @@ pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
 pub fn line(words: &str) -> Run {
     run(words.split_whitespace())
 }
+
+/// Runs the program with the words of a line, and more.
+pub fn words(line: &str, more: &[&str]) -> Run {
+    run(line.split_whitespace().chain(more.iter().copied()))
+}
+
+/// That a report is what the schema of that name says.
+pub fn valid(document: &Value, schema: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/report")
+        .join(schema);
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(document)
+        .map(|e| format!("{} {e}", e.instance_path))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Rows of a verdict by defense, adversary and device.
+pub fn rows(verdict: &Value) -> Vec<&Value> {
+    verdict["results"].as_array().unwrap().iter().collect()
+}

@@ -11,6 +11,7 @@ fn periods() -> Vec<Marked> {
         genuine: n % 10 == 0,
         begun: n % 10 == 0,
         within: false,
+        goes_on: false,
     };
     (0..100).map(of).collect()
 }
@@ -82,6 +83,7 @@ fn runs(gone_on: f64) -> Vec<Marked> {
             genuine: begun,
             begun,
             within: false,
+            goes_on: false,
         }
     };
     let mut periods = Vec::new();
@@ -91,7 +93,10 @@ fn runs(gone_on: f64) -> Vec<Marked> {
             periods.push(first);
             continue;
         }
-        let second = of(n * 100 + 10, gone_on);
+        let second = Marked {
+            goes_on: true,
+            ..of(n * 100 + 10, gone_on)
+        };
         // What ran on at its end was under the first as well.
         first.genuine |= second.begun;
         periods.extend([first, second]);
