@@ -43,6 +43,10 @@ pub trait Decision: Send {
     /// may have begun padding before. Who wants to be asked anew ([`Decision::padded`]) is asked for instants before it, too.
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp>;
 
+    /// What was said last has begun padding, or within it, as an activity that lasts until then would: whoever is to look like
+    /// somebody begins nothing else meanwhile.
+    fn lasts(&mut self, _until: Timestamp) {}
+
     /// An activity has begun.
     fn heard(&mut self, _at: Timestamp) {}
 

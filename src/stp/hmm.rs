@@ -31,6 +31,10 @@ struct Phantoms {
     scales: Vec<f64>,
     /// The residents; none before the first is asked for.
     residents: Vec<Resident>,
+    /// Until when each is busy with what was begun last: nobody uses a device that is in use.
+    busy: Vec<Timestamp>,
+    /// Who began last.
+    last: usize,
 }
 
 /// Phantom residents with these habits; a coin where there are none, where they tell of no activity, or of one so rare that
@@ -55,8 +59,10 @@ pub fn make(draws: Draws, habits: Option<&Habits>) -> Box<dyn Decision> {
     Box::new(Phantoms {
         draws,
         habits: habits.clone(),
+        busy: vec![Timestamp(i64::MIN); scales.len()],
         scales,
         residents: Vec::new(),
+        last: 0,
     })
 }
 
@@ -79,18 +85,32 @@ impl Phantoms {
             habits,
             scales,
             residents,
+            busy,
+            last,
             ..
         } = self;
         if residents.is_empty() {
             let all = scales.iter();
             residents.extend(all.map(|&scale| Resident::new(habits, scale, from, chance)));
         }
-        let all = residents.iter_mut();
-        all.filter_map(|one| one.next(habits, from, chance)).min()
+        let all = residents.iter_mut().zip(&*busy).enumerate();
+        let begins = all.filter_map(|(place, (one, busy))| {
+            let begin = one.next(habits, from.max(*busy), chance)?;
+            Some((begin, place))
+        });
+        let (begin, place) = begins.min()?;
+        *last = place;
+        Some(begin)
     }
 }
 
 impl Decision for Phantoms {
+    fn lasts(&mut self, until: Timestamp) {
+        if let Some(busy) = self.busy.get_mut(self.last) {
+            *busy = until;
+        }
+    }
+
     fn next(&mut self, from: Timestamp, chance: &mut ChaCha8Rng) -> Option<Timestamp> {
         if self.draws.chance == Probability::NEVER {
             return None;

@@ -73,6 +73,12 @@ impl Decision for Learning {
         self.fitted.as_ref().is_none_or(|fitted| fitted.goes_on(at))
     }
 
+    fn lasts(&mut self, until: Timestamp) {
+        if let Some(fitted) = &mut self.fitted {
+            fitted.lasts(until);
+        }
+    }
+
     fn heard(&mut self, at: Timestamp) {
         let last = self.last.replace(at);
         if last.is_some_and(|last| at.since(last) <= SAME) {

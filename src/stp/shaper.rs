@@ -325,6 +325,7 @@ impl Shaper {
             }
         };
         self.phantom = self.phantom.max(until);
+        self.plan.decision.lasts(until);
         self.decided = match (self.plan.model, rule) {
             // A Poisson process, whatever runs: right after a begin as at any other time.
             (TimeModel::PerSecond, ExtensionRule::Phantom) => self.after(at, chance),
