@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
-/// Digests that are kept at most: of a day in four months so many eights.
+/// Digests that are kept at most: of four months some eight a day.
 const DIGESTS_AT_MOST: usize = 1_024;
 /// Bytes of a digest: a number that JSON holds exactly.
 const BYTES: usize = 6;
