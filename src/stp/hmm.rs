@@ -187,6 +187,38 @@ mod tests {
     }
 
     #[test]
+    fn who_is_busy_begins_nothing_and_others_may() {
+        // In the busy mood a begin every 500 s, so that of thousands many would come within the 20 s that the last one lasts.
+        let lasting = Duration::from_secs(20);
+        let soonest = |residents: f64| {
+            let draws = Draws {
+                model: TimeModel::PerSecond,
+                // As often as so many residents do something.
+                chance: Probability::new(-(-0.0005 * residents).exp_m1()).unwrap(),
+                period: Duration::from_secs(15),
+                origin: Timestamp(7),
+            };
+            let mut habits = habits();
+            if let Some(moods) = &mut habits.moods {
+                moods.step = Duration::from_secs(1);
+                moods.model.rate = array![0.0, 0.002];
+            }
+            let mut phantoms = make(draws, Some(&habits));
+            let mut chance = ChaCha8Rng::seed_from_u64(1);
+            let (mut from, mut soonest) = (Timestamp(7), Duration::MAX);
+            for _ in 0..2_000 {
+                let begin = phantoms.next(from, &mut chance).unwrap();
+                soonest = soonest.min(begin.since(from));
+                phantoms.lasts(begin + lasting);
+                from = begin + Duration::from_nanos(1);
+            }
+            soonest
+        };
+        assert!(soonest(1.0) >= lasting - Duration::from_nanos(1));
+        assert!(soonest(3.0) < lasting);
+    }
+
+    #[test]
     fn habits_that_cannot_be_lived_so_often_are_a_coin() {
         // Lived once in a year, in a mood that is all but never there, and so seldom that a quotient has no number.
         let rare = |transition, rate| Habits {
